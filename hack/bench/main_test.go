@@ -1,0 +1,67 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestMedianOfRealCommands(t *testing.T) {
+	t.Parallel()
+	got, err := median(t.Context(), [][]string{{"sh", "-c", "exit 0"}, {"sh", "-c", "exit 0"}}, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.wall <= 0 || got.rss <= 0 {
+		t.Errorf("nothing measured: %+v", got)
+	}
+	if _, err := median(t.Context(), [][]string{{"sh", "-c", "echo broken >&2; exit 7"}}, 1); err == nil || !strings.Contains(err.Error(), "broken") {
+		t.Errorf("a failing command must fail the benchmark with its words, got %v", err)
+	}
+}
+
+func TestRender(t *testing.T) {
+	t.Parallel()
+	got := render([]row{{
+		job: "j", ours: "a", theirs: "b",
+		oursC:  cost{wall: 10 * time.Millisecond, cpu: 5 * time.Millisecond, rss: 2048},
+		byHand: cost{wall: 100 * time.Millisecond, cpu: 20 * time.Millisecond, rss: 4096},
+	}}, "| sizes |\n")
+	want := "| j | a: 10 ms, CPU 5 ms, 2 MiB | b: 100 ms, CPU 20 ms, 4 MiB | 10.0x | 4.0x |\n| sizes |\n"
+	if !strings.HasSuffix(got, want) {
+		t.Errorf("got\n%s\nwant it to end with\n%s", got, want)
+	}
+}
+
+func TestReplaceBetween(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "f.md")
+	write := func(s string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(s), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("head\n<a>\nold\n</a>\ntail\n")
+	if err := replaceBetween(file, "<a>", "</a>", "new\n"); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "head\n<a>\nnew\n</a>\ntail\n"; string(raw) != want {
+		t.Errorf("got %q, want %q", raw, want)
+	}
+	for _, broken := range []string{"no marker", "<a> and no end"} {
+		write(broken)
+		if err := replaceBetween(file, "<a>", "</a>", "x"); err == nil {
+			t.Errorf("%q: want an error", broken)
+		}
+	}
+	if err := replaceBetween(file+".absent", "<a>", "</a>", "x"); err == nil {
+		t.Error("an absent file must be an error")
+	}
+}
