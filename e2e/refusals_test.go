@@ -35,7 +35,7 @@ func TestClashIsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := newCluster(t)
 			c.apply(yaml)
-			c.nothing(1, []string{"theirs"}, enableArgs()...)
+			c.nothing(2, []string{"theirs"}, enableArgs()...)
 		})
 	}
 }
@@ -69,7 +69,7 @@ func TestHostOfAnotherSetIsRefused(t *testing.T) {
 	c := newCluster(t)
 	t.Cleanup(func() { c.forget("refusals") })
 	c.plugin(0, enableArgs()...)
-	c.nothing(1, []string{*host, "refusals"}, "enable", "--domains="+*host, "--name=another")
+	c.nothing(2, []string{*host, "refusals"}, "enable", "--domains="+*host, "--name=another")
 }
 
 func TestConflictIsRefusedAndForced(t *testing.T) {
