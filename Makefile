@@ -1,0 +1,98 @@
+# What people do in this house. `make` alone says it.
+
+GO             ?= go
+VERSION        ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+GOLANGCI       := v2.15.0
+GOFUMPT        := v0.12.0
+PACKAGE        := github.com/kubectl-egress/kubectl-egress
+LDFLAGS        := -s -w -X $(PACKAGE)/plugin.version=$(VERSION)
+BIN            := $(CURDIR)/bin
+TEST_FLAGS     ?= -shuffle=on
+E2E_TIMEOUT    ?= 40m
+PLATFORMS      := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+
+export GOFLAGS = -buildvcs=false
+
+.DEFAULT_GOAL := help
+.PHONY: help build test race lint fmt docs platforms lab-build lab-up lab-load lab-down lab-status e2e demo bench clean
+
+help: ## say what can be made
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
+
+build: ## the plugin, as released: bin/kubectl-egress
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='$(LDFLAGS)' -o $(BIN)/kubectl-egress ./cmd/kubectl-egress
+
+test: ## every test that needs no cluster and no root, and go vet
+	$(GO) vet ./...
+	$(GO) test $(TEST_FLAGS) ./...
+	cd lab && $(GO) vet ./... && $(GO) test $(TEST_FLAGS) ./...
+
+race: ## the same with the race detector
+	$(GO) test -race $(TEST_FLAGS) ./...
+
+lint: $(BIN)/golangci-lint-$(GOLANGCI) ## golangci-lint over both modules
+	$< run ./...
+	cd lab && $< run --config ../.golangci.yml ./...
+
+fmt: $(BIN)/gofumpt-$(GOFUMPT) ## gofumpt over all of it
+	$< -l -w $$(git ls-files '*.go')
+
+docs: ## what is generated under docs/: the command reference and the checks
+	$(GO) run ./hack/docs
+
+platforms: ## the plugin for every platform it is released for: dist/OS-ARCH
+	@set -e; for p in $(PLATFORMS); do \
+		echo "$$p"; \
+		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build -trimpath -ldflags='$(LDFLAGS)' -o dist/$${p%/*}-$${p#*/}/ ./cmd/kubectl-egress; \
+	done
+
+$(BIN)/lab: $(shell find lab -name '*.go' -o -name 'go.*' -o -name '*.yaml' 2>/dev/null)
+	cd lab && $(GO) build -o $(BIN)/lab .
+
+lab-build: $(BIN)/lab ## compile the cluster's parts and build its images (once; cached)
+	$(BIN)/lab build
+
+lab-up: lab-build ## real Kubernetes, Istio and Envoy on this machine (Linux, root)
+	$(BIN)/lab up
+
+lab-load: lab-up ## clients in the mesh, and servers outside of it
+	$(BIN)/lab load
+
+lab-status: $(BIN)/lab ## what of it runs
+	$(BIN)/lab status
+
+lab-down: $(BIN)/lab ## take the cluster away, without a trace
+	$(BIN)/lab down
+
+# Against any other cluster: make e2e KUBECONFIG=FILE, on the command line. A KUBECONFIG that merely stands in the environment is
+# not taken: nobody's cluster shall be tested by accident. Without it the lab is brought up.
+e2e: build ## what only a cluster can show
+ifeq ($(origin KUBECONFIG),command line)
+	E2E=1 $(GO) test -count=1 -v -timeout $(E2E_TIMEOUT) ./e2e/... -kubeconfig '$(abspath $(KUBECONFIG))'
+else
+	$(MAKE) lab-load
+	eval "$$($(BIN)/lab env)" && E2E=1 $(GO) test -count=1 -v -timeout $(E2E_TIMEOUT) ./e2e/...
+endif
+
+demo: build $(BIN)/lab ## the main job told as it goes; OFFLINE=1 from recorded captures, without cluster and root
+	OFFLINE='$(OFFLINE)' KEEP='$(KEEP)' RECORD='$(RECORD)' hack/demo.sh
+
+bench: build ## time and memory beside kubectl and istioctl: docs/benchmarks.md and the README's table
+ifeq ($(origin KUBECONFIG),command line)
+	$(GO) run ./hack/bench
+else
+	$(MAKE) lab-load
+	eval "$$($(BIN)/lab env)" && $(GO) run ./hack/bench
+endif
+
+clean: ## what was built here
+	rm -rf $(BIN) dist
+
+# Tools are pinned here, built by the module proxy's checksums, and kept under their version, so that a new pin builds anew.
+$(BIN)/golangci-lint-$(GOLANGCI):
+	GOBIN=$(BIN) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI)
+	mv $(BIN)/golangci-lint $@
+
+$(BIN)/gofumpt-$(GOFUMPT):
+	GOBIN=$(BIN) $(GO) install mvdan.cc/gofumpt@$(GOFUMPT)
+	mv $(BIN)/gofumpt $@

@@ -1,0 +1,64 @@
+package house
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// What the program may cost.
+const (
+	maxBytes   = 33_000_000            // stripped, linux/amd64
+	maxStartUp = 20 * time.Millisecond // user and system time of --help
+	tries      = 15                    // the least of these counts: a busy machine only ever adds
+)
+
+// TestBinary builds the program as it is released and weighs it. The linker says on the way whether it had to keep methods that
+// only reflection could call; if so, something reaches a template or looks methods up by name.
+func TestBinary(t *testing.T) {
+	t.Parallel()
+	binary := filepath.Join(t.TempDir(), "kubectl-egress")
+	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -dumpdep", "-o", binary, "./cmd/kubectl-egress")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
+	graph, err := build.CombinedOutput()
+	if err != nil {
+		t.Fatalf("build: %v\n%s", err, graph[max(0, len(graph)-2000):])
+	}
+	if !bytes.Contains(graph, []byte("main.main -> ")) {
+		t.Fatal("the linker printed no dependencies: nothing is known about reflection")
+	}
+	for line := range strings.Lines(string(graph)) {
+		if strings.Contains(line, "<ReflectMethod>") {
+			t.Errorf("all methods are kept because of %s", line)
+		}
+	}
+	info, err := os.Stat(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%.1f MB", float64(info.Size())/1e6)
+	if info.Size() > maxBytes {
+		t.Errorf("the binary has %d bytes, %d are allowed", info.Size(), maxBytes)
+	}
+	startsQuickly(t, binary)
+}
+
+func startsQuickly(t *testing.T, binary string) {
+	t.Helper()
+	least := time.Hour
+	for range tries {
+		help := exec.CommandContext(t.Context(), binary, "--help")
+		if out, err := help.CombinedOutput(); err != nil || len(out) == 0 {
+			t.Fatalf("--help: %v\n%s", err, out)
+		}
+		least = min(least, help.ProcessState.UserTime()+help.ProcessState.SystemTime())
+	}
+	t.Logf("--help takes %s of user and system time", least)
+	if least > maxStartUp {
+		t.Errorf("--help takes %s of user and system time, %s are allowed", least, maxStartUp)
+	}
+}
