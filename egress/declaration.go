@@ -76,18 +76,20 @@ func DecodeDeclaration(text []byte) (Declaration, error) {
 	}, nil
 }
 
-// hasSecondDocument looks for a document marker after the first content, which the decoder would silently ignore.
+// hasSecondDocument looks for content after the end of the first document, which the decoder would silently ignore.
 func hasSecondDocument(text []byte) bool {
-	content := false
+	content, ended := false, false
 	for line := range bytes.Lines(text) {
 		line = bytes.TrimRight(line, " \t\r\n")
 		switch {
-		case bytes.Equal(line, []byte("---")) || bytes.HasPrefix(line, []byte("--- ")):
-			if content {
-				return true
-			}
-			content = len(line) > len("---")
-		case len(line) > 0 && line[0] != '#' && line[0] != '%':
+		case len(line) == 0 || line[0] == '#':
+		case bytes.Equal(line, []byte("...")):
+			ended = content
+		case bytes.Equal(line, []byte("---")):
+			ended = content
+		case ended || content && bytes.HasPrefix(line, []byte("--- ")):
+			return true
+		default:
 			content = true
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
@@ -13,6 +14,9 @@ const (
 	maxHost  = 253
 	maxLabel = 63
 )
+
+// maxGiven bounds what is looked at, in bytes: turning a name to punycode takes time by the square of its length.
+const maxGiven = 4 * maxHost
 
 // Host is a checked host name: lower case, punycode, without trailing dot, exact ("edition.cnn.com") or with one whole
 // label as wildcard ("*.wikipedia.org"). ParseHost is the only way to one.
@@ -84,6 +88,10 @@ func refuseNotAName(s string) error {
 	switch {
 	case s == "":
 		return Inputf("empty host name; give one like edition.cnn.com")
+	case len(s) > maxGiven:
+		return Inputf("%.40q… has %d bytes; a host name has at most %d characters", s, len(s), maxHost)
+	case !utf8.ValidString(s):
+		return Inputf("%q is not text in UTF-8", s)
 	case strings.ContainsAny(s, " \t\r\n"):
 		return Inputf("%q holds white space; separate host names by commas only", s)
 	case strings.Contains(s, "://"):

@@ -29,7 +29,8 @@ const (
 	DataKey = "set.yaml"
 )
 
-// ParentName is the name of the ConfigMap that stands for the set on the cluster. The set's other objects have it too.
+// ParentName is the name of the ConfigMap that stands for the set on the cluster. The names of
+// the set's other objects begin with it.
 func (s Set) ParentName() string { return ParentName(s.Name) }
 
 // ParentName is the name of the ConfigMap of the set with that name.
