@@ -1,0 +1,173 @@
+// Package kube is the one door to the Kubernetes API server: reading, server-side apply, deleting, exec, logs and
+// port-forward. Whatever passes it is throttled, names the tool as its user agent, and, if asked for, cannot write.
+//
+// Errors keep forbidden, absent, conflict, timed out, not authenticated and not reachable apart; see Error.
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/flowcontrol"
+)
+
+// What client-go gives by default (5 and 10) makes a command with a few hundred requests wait for half a minute.
+const (
+	defaultQPS   = 50
+	defaultBurst = 100
+)
+
+// Options say how a Client behaves. The zero value is fine.
+type Options struct {
+	QPS       float32   // requests per second, default 50; negative: no limit
+	Burst     int       // requests at once before QPS holds, default 100
+	ReadOnly  bool      // refuse every request that could change the cluster with ErrReadOnly, before it is sent
+	UserAgent string    // default "kubectl-egress"
+	Warnings  io.Writer // where the API server's warnings go, each once; nil drops them
+}
+
+// Resource names a kind of objects as URLs do: group, version and plural.
+type Resource = schema.GroupVersionResource
+
+// Client talks to one API server. It is safe for concurrent use; Close it when done.
+type Client struct {
+	config    *rest.Config
+	timeout   time.Duration // of one request (--request-timeout); 0: only the context's
+	namespace string
+	server    string // the API server and the kubeconfig context, for people
+	hint      string // what to look at if the API server cannot be reached
+	client    func() (*rest.RESTClient, error)
+	admin     adminPool
+}
+
+// New reads the kubeconfig that g stands for. It contacts nothing: connections are made when first needed.
+func New(g genericclioptions.RESTClientGetter, o Options) (*Client, error) {
+	loader := g.ToRawKubeConfigLoader()
+	base, err := g.ToRESTConfig()
+	if err != nil {
+		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
+	}
+	namespace, _, err := loader.Namespace()
+	if err != nil {
+		return nil, fmt.Errorf("reading the namespace of the kubeconfig: %w", err)
+	}
+	config := rest.CopyConfig(base)
+	c := &Client{config: config, timeout: config.Timeout, namespace: namespace}
+	config.Timeout = 0 // would also end logs that are followed and forwards; each request gets it as a deadline instead
+	config.UserAgent = o.UserAgent
+	if config.UserAgent == "" {
+		config.UserAgent = "kubectl-egress"
+	}
+	config.RateLimiter = newLimiter(o)
+	config.WarningHandler = rest.NoWarnings{}
+	if o.Warnings != nil {
+		config.WarningHandler = rest.NewWarningWriter(o.Warnings, rest.WarningWriterOptions{Deduplicate: true})
+	}
+	address, _, err := rest.DefaultServerUrlFor(config)
+	if err != nil {
+		return nil, fmt.Errorf("reading the API server's address of the kubeconfig: %w", err)
+	}
+	if o.ReadOnly {
+		config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+			return &readOnly{prefix: strings.TrimSuffix(address.Path, "/"), next: next}
+		})
+	}
+	c.server = address.Scheme + "://" + address.Host
+	c.hint = "no kubeconfig context is set; set KUBECONFIG or give --kubeconfig or --context"
+	if raw, err := loader.RawConfig(); err == nil && raw.CurrentContext != "" {
+		c.hint = fmt.Sprintf("is the cluster running, and is kubeconfig context %q the right one?", raw.CurrentContext)
+	}
+	c.client = sync.OnceValues(c.connect)
+	return c, nil
+}
+
+// Namespace is the one that the flags or the kubeconfig's context name; default "default".
+func (c *Client) Namespace() string { return c.namespace }
+
+// Close ends the port-forwards that EnvoyGet keeps open.
+func (c *Client) Close() { c.admin.close() }
+
+// connect builds the REST client. It knows no types but Status: objects are decoded by encoding/json into whatever the
+// caller brings, so that no scheme has to be filled when the program starts.
+func (c *Client) connect() (*rest.RESTClient, error) {
+	scheme := runtime.NewScheme()
+	scheme.AddUnversionedTypes(schema.GroupVersion{Version: "v1"}, &metav1.Status{})
+	config := rest.CopyConfig(c.config)
+	config.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
+	config.ContentType = runtime.ContentTypeJSON
+	config.AcceptContentTypes = runtime.ContentTypeJSON
+	transport, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
+	}
+	return rest.UnversionedRESTClientForConfigAndClient(config, transport)
+}
+
+// request starts a request for an object, or for a collection if name is empty.
+func (c *Client) request(method string, r Resource, namespace, name string) (*rest.Request, error) {
+	client, err := c.client()
+	if err != nil {
+		return nil, err
+	}
+	prefix := []string{"/apis", r.Group, r.Version}
+	if r.Group == "" {
+		prefix = []string{"/api", r.Version}
+	}
+	request := client.Verb(method).AbsPath(prefix...).Resource(r.Resource)
+	if namespace != "" {
+		request.Namespace(namespace)
+	}
+	if name != "" {
+		request.Name(name)
+	}
+	return request, request.Error() // a name that is not one path segment
+}
+
+// do sends a request and gives the body of a good answer. The error is not yet an *Error.
+func (c *Client) do(ctx context.Context, request *rest.Request) ([]byte, error) {
+	if c.timeout > 0 {
+		request.Timeout(c.timeout)
+	}
+	result := request.Do(ctx)
+	if err := result.Error(); err != nil {
+		return nil, err
+	}
+	return result.Raw()
+}
+
+// limiter turns "the wait would be longer than the deadline" into the deadline it is.
+type limiter struct{ flowcontrol.RateLimiter }
+
+func newLimiter(o Options) flowcontrol.RateLimiter {
+	if o.QPS < 0 {
+		return flowcontrol.NewFakeAlwaysRateLimiter()
+	}
+	if o.QPS == 0 {
+		o.QPS = defaultQPS
+	}
+	if o.Burst <= 0 {
+		o.Burst = defaultBurst
+	}
+	return limiter{flowcontrol.NewTokenBucketRateLimiter(o.QPS, o.Burst)}
+}
+
+// Wait blocks until the next request may be sent.
+func (l limiter) Wait(ctx context.Context) error {
+	err := l.RateLimiter.Wait(ctx)
+	if err != nil && ctx.Err() == nil {
+		return fmt.Errorf("waiting for the limit of requests per second (--qps): %w", errors.Join(context.DeadlineExceeded, err))
+	}
+	return err
+}

@@ -1,0 +1,261 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// The ways in which a request can fail that call for different answers. Test with errors.Is.
+var (
+	ErrForbidden    = errors.New("forbidden")
+	ErrAbsent       = errors.New("not found")
+	ErrConflict     = errors.New("conflict")  // also: exists already, precondition failed. See ConflictError
+	ErrInvalid      = errors.New("refused")   // the API server or one of its webhooks does not accept the object
+	ErrTimeout      = errors.New("timed out") // the context's deadline, --request-timeout, the server's own, or it is too busy
+	ErrUnauthorized = errors.New("not authenticated")
+	ErrUnreachable  = errors.New("cannot reach the API server")
+	ErrReadOnly     = errors.New("refused: this command only reads")
+)
+
+// Error says what was being done to which object and how it failed, in one line.
+type Error struct {
+	Kind      error  // one of the sentinels, or nil where none fits (the server failed, the caller went away)
+	Doing     string // for people, for example "list pods in namespace default"
+	Verb      string // the right that is needed, as RBAC names it
+	Resource  string // as RBAC names it: pods, pods/exec
+	Group     string
+	Namespace string // empty: all namespaces, or not namespaced
+	Name      string
+	Words     string // the API server's own words, in one line
+	Err       error  // what client-go or the network said
+
+	missing bool // a right is missing; quotas and admission answer 403 as well but no role mends that
+}
+
+// Error is the line that a user sees.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.Doing)
+	switch {
+	case e.Kind == nil, errors.Is(e.Kind, ErrAbsent) && strings.HasSuffix(e.Words, "not found"):
+	case e.missing:
+		fmt.Fprintf(&b, ": forbidden, the right to %s is missing", e.Right())
+	default:
+		b.WriteString(": " + e.Kind.Error())
+	}
+	if e.Words != "" {
+		b.WriteString(": " + e.Words)
+	}
+	return b.String()
+}
+
+// Right names what RBAC has to grant, for example "list gateways.networking.istio.io in namespace default".
+func (e *Error) Right() string {
+	resource, sub, _ := strings.Cut(e.Resource, "/")
+	if e.Group != "" {
+		resource += "." + e.Group
+	}
+	if sub != "" {
+		resource += "/" + sub
+	}
+	if e.Namespace == "" {
+		return e.Verb + " " + resource + " in all namespaces"
+	}
+	return e.Verb + " " + resource + " in namespace " + e.Namespace
+}
+
+// Unwrap lets errors.Is see the sentinel and errors.As what lies below.
+func (e *Error) Unwrap() []error {
+	return slices.DeleteFunc([]error{e.Kind, e.Err}, func(err error) bool { return err == nil })
+}
+
+// FieldConflict is one field that somebody else owns.
+type FieldConflict struct {
+	Manager string // the field manager, for example "kubectl-client-side-apply"
+	Field   string // for example ".spec.hosts"
+}
+
+// ConflictError says which fields of an object other managers own. errors.As finds it in the error of Apply.
+type ConflictError struct {
+	Fields []FieldConflict
+}
+
+// Error lists the fields and their managers.
+func (e *ConflictError) Error() string {
+	parts := make([]string, 0, len(e.Fields))
+	for _, f := range e.Fields {
+		parts = append(parts, fmt.Sprintf("%s is owned by %q", f.Field, f.Manager))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// operation is what a request was about.
+type operation struct {
+	doing, verb     string // for people, and the RBAC verb
+	resource        Resource
+	sub             string // subresource
+	namespace, name string
+}
+
+// object is how people name what the operation is about.
+func (o operation) object() string {
+	resource := o.resource.Resource
+	if o.name != "" {
+		resource = singular(resource)
+	}
+	if o.resource.Group != "" {
+		resource += "." + o.resource.Group
+	}
+	switch {
+	case o.name != "" && o.namespace != "":
+		return resource + " " + o.namespace + "/" + o.name
+	case o.name != "":
+		return resource + " " + o.name
+	case o.namespace != "":
+		return resource + " in namespace " + o.namespace
+	}
+	return resource + " in all namespaces"
+}
+
+// singular covers the plurals that Kubernetes and Istio use.
+func singular(plural string) string {
+	for _, ending := range []struct{ many, one string }{{"sses", "ss"}, {"ies", "y"}, {"s", ""}} {
+		if stem, ok := strings.CutSuffix(plural, ending.many); ok {
+			return stem + ending.one
+		}
+	}
+	return plural
+}
+
+// fail makes an *Error of whatever a request ended with; nil stays nil.
+func (c *Client) fail(ctx context.Context, o operation, err error) error {
+	var done *Error
+	if err == nil || errors.As(err, &done) {
+		return err
+	}
+	e := &Error{
+		Doing: o.doing + " " + o.object(), Verb: o.verb, Resource: o.resource.Resource, Group: o.resource.Group,
+		Namespace: o.namespace, Name: o.name, Err: err,
+	}
+	if o.sub != "" {
+		e.Resource += "/" + o.sub
+	}
+	e.Kind, e.Words = c.classify(ctx, err)
+	if fields := conflicts(err); len(fields) > 0 {
+		e.Err = errors.Join(err, &ConflictError{Fields: fields})
+		e.Words = (&ConflictError{Fields: fields}).Error()
+	}
+	if ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
+		e.Err = errors.Join(ctx.Err(), e.Err)
+	}
+	e.Words = oneLine(e.Words)
+	if errors.Is(e.Kind, ErrForbidden) {
+		// A server-side apply is a patch, but of an absent object also a create: the server says which it was.
+		if _, right, ok := strings.Cut(e.Words, " cannot "); ok {
+			verb, rest, _ := strings.Cut(right, " ")
+			e.Verb, e.missing = verb, strings.HasPrefix(rest, "resource ")
+		}
+	}
+	return e
+}
+
+func (c *Client) classify(ctx context.Context, err error) (kind error, words string) {
+	var status apierrors.APIStatus
+	var dial *net.OpError
+	switch {
+	case errors.Is(err, ErrReadOnly):
+		return ErrReadOnly, strings.TrimPrefix(innermost(err), ErrReadOnly.Error()+": ")
+	case errors.Is(ctx.Err(), context.Canceled):
+		return nil, "interrupted"
+	case ctx.Err() != nil:
+		return ErrTimeout, innermost(err)
+	case errors.As(err, &status):
+		return statusKind(err), status.Status().Message
+	case errors.As(err, &dial) && dial.Op == "dial":
+		return ErrUnreachable, c.unreachable(err)
+	case errors.Is(err, context.DeadlineExceeded) && c.timeout > 0:
+		return ErrTimeout, fmt.Sprintf("no answer within %s (--request-timeout): %s", c.timeout, innermost(err))
+	case errors.Is(err, context.DeadlineExceeded):
+		return ErrTimeout, innermost(err)
+	case strings.Contains(err.Error(), "getting credentials: "): // client-go's exec plugins give no type
+		return ErrUnauthorized, innermost(err)
+	}
+	var network net.Error
+	var sent *url.Error
+	if errors.As(err, &network) || errors.As(err, &sent) {
+		return ErrUnreachable, c.unreachable(err)
+	}
+	return nil, innermost(err)
+}
+
+func (c *Client) unreachable(err error) string {
+	return fmt.Sprintf("%s: %s; %s", c.server, innermost(err), c.hint)
+}
+
+func statusKind(err error) error {
+	switch {
+	case apierrors.IsForbidden(err):
+		return ErrForbidden
+	case apierrors.IsNotFound(err):
+		return ErrAbsent
+	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
+		return ErrConflict
+	case apierrors.IsUnauthorized(err):
+		return ErrUnauthorized
+	case apierrors.IsTimeout(err), apierrors.IsServerTimeout(err), apierrors.IsTooManyRequests(err):
+		return ErrTimeout
+	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
+		return ErrInvalid
+	}
+	return nil
+}
+
+// conflicts reads the managers and fields that a server-side apply ran into. The API server puts the manager only into
+// the message: conflict with "NAME" with subresource "status" using v1 at TIME.
+func conflicts(err error) []FieldConflict {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || status.Status().Details == nil {
+		return nil
+	}
+	var fields []FieldConflict
+	for _, cause := range status.Status().Details.Causes {
+		if cause.Type != metav1.CauseTypeFieldManagerConflict {
+			continue
+		}
+		manager := cause.Message
+		if _, after, ok := strings.Cut(manager, `"`); ok {
+			manager, _, _ = strings.Cut(after, `"`)
+		}
+		fields = append(fields, FieldConflict{Manager: manager, Field: cause.Field})
+	}
+	return fields
+}
+
+// innermost drops the URL and method that net/http puts before what went wrong: the operation says that already.
+func innermost(err error) string {
+	var sent *url.Error
+	if errors.As(err, &sent) {
+		return sent.Err.Error()
+	}
+	return err.Error()
+}
+
+// oneLine keeps a message of the server, or of whoever wrote what it quotes, from breaking the line or the terminal.
+func oneLine(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
+	return strings.Join(strings.Fields(s), " ")
+}
