@@ -1,0 +1,106 @@
+package plugin
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// examples makes the example text of a command from pairs of an explanation and the words after the program's name.
+func (t *tool) examples(pairs ...string) string {
+	var lines []string
+	for i := 0; i+1 < len(pairs); i += 2 {
+		lines = append(lines, "  # "+pairs[i], "  "+t.name+" "+pairs[i+1])
+	}
+	return strings.Join(lines, "\n")
+}
+
+// help prints what a command is for, how it is called and what can be told to it. Flags of every command stand apart, in `options`:
+// they are kubectl's own, and there are two dozen of them.
+func (t *tool) help(cmd *cobra.Command, _ []string) {
+	w := cmd.OutOrStdout()
+	about := cmd.Short
+	if cmd.Long != "" {
+		about = cmd.Long
+	}
+	fmt.Fprintf(w, "%s.\n", wrap(strings.TrimSuffix(about, "."), t.columns()))
+	fmt.Fprintf(w, "\nUsage:\n  %s\n", strings.TrimSuffix(useLine(cmd), " [flags]"))
+	if cmd.Example != "" {
+		fmt.Fprintf(w, "\nExamples:\n%s\n", cmd.Example)
+	}
+	if cmd.HasAvailableSubCommands() {
+		helpCommands(w, cmd)
+	}
+	if flags := ownFlags(cmd); flags.HasAvailableFlags() {
+		fmt.Fprintf(w, "\nFlags:\n%s", flags.FlagUsagesWrapped(t.columns()))
+	}
+	switch {
+	case cmd.HasAvailableSubCommands():
+		fmt.Fprintf(w, "\n'%s COMMAND --help' tells more; '%[1]s options' lists kubectl's flags, which every command takes.\n", cmd.CommandPath())
+	case cmd.HasParent():
+		fmt.Fprintf(w, "\n'%s options' lists kubectl's flags, which every command takes.\n", cmd.Root().CommandPath())
+	}
+}
+
+// columns is how wide help may be: as the terminal, within reason; else what fits most.
+func (t *tool) columns() int {
+	if t.term.width == 0 {
+		return 100
+	}
+	return min(max(t.term.width, 60), 120)
+}
+
+// noArguments refuses words after a command that takes none.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef(cmd, "%s takes flags only, but was given %q", cmd.Name(), args[0])
+	}
+	return nil
+}
+
+func useLine(cmd *cobra.Command) string {
+	if cmd.HasAvailableSubCommands() {
+		return cmd.CommandPath() + " COMMAND [flags]"
+	}
+	return cmd.UseLine()
+}
+
+// helpCommands lists the subcommands by group, in the order in which they were added.
+func helpCommands(w io.Writer, cmd *cobra.Command) {
+	for _, group := range cmd.Groups() {
+		fmt.Fprintf(w, "\n%s:\n", group.Title)
+		for _, c := range cmd.Commands() {
+			if c.GroupID == group.ID && c.IsAvailableCommand() {
+				fmt.Fprintf(w, "  %-12s %s\n", c.Name(), c.Short)
+			}
+		}
+	}
+}
+
+// ownFlags are the flags of a command without those that every command has.
+func ownFlags(cmd *cobra.Command) *pflag.FlagSet {
+	own := pflag.NewFlagSet(cmd.Name(), pflag.ContinueOnError)
+	own.SortFlags = cmd.Flags().SortFlags
+	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+		if f.Name != "help" && cmd.Root().PersistentFlags().Lookup(f.Name) == nil {
+			own.AddFlag(f)
+		}
+	})
+	return own
+}
+
+func newOptions(t *tool) *cobra.Command {
+	return &cobra.Command{
+		Use:     "options",
+		Short:   "List kubectl's flags, which every command takes",
+		GroupID: groupOther,
+		Args:    noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprint(t.Out, cmd.Root().PersistentFlags().FlagUsagesWrapped(t.columns()))
+			return err
+		},
+	}
+}

@@ -1,0 +1,113 @@
+package plugin
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/kubectl-egress/kubectl-egress/apply/recipe"
+	"github.com/kubectl-egress/kubectl-egress/egress"
+	"github.com/kubectl-egress/kubectl-egress/mesh"
+)
+
+// What render assumes where no flag says otherwise: Istio's own chart of its newest version.
+const (
+	assumedVersion  = "1.31"
+	assumedGateway  = "istio-system/istio-egressgateway"
+	assumedSelector = "istio=egressgateway"
+	assumedAccount  = "-service-account" // after the name of the gateway's Service
+	assumedDomain   = "cluster.local"    // trust domain and cluster domain
+	assumedRoot     = "istio-system"
+)
+
+type render struct {
+	tool     *tool
+	declared declared
+	output   *choice
+	version  string
+	selector string
+}
+
+func newRender(t *tool) *cobra.Command {
+	r := &render{tool: t}
+	cmd := &cobra.Command{
+		Use:   "render --domains=HOST[,HOST…]",
+		Short: "Print the objects that enable would apply, without any cluster",
+		Long: "Print the objects that enable would apply, without any cluster. What enable finds out from the mesh is assumed to be " +
+			"as Istio's own chart has it, unless flags say otherwise; --mtls=auto means on here",
+		Example: t.examples(
+			"the configuration of one host as files for GitOps", "render --domains=edition.cnn.com > egress.yaml",
+			"through a gateway of one's own, for an older Istio", "render --domains=edition.cnn.com --gateway=egress/team-gateway --gateway-selector=istio=team-gateway --istio-version=1.20"),
+		GroupID: groupWrite,
+		Args:    noArguments,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return r.run(cmd) },
+	}
+	r.declared.flags(cmd)
+	r.output = choose(cmd, "output", "o", "How the objects are printed", "yaml", "json", "name")
+	cmd.Flags().StringVar(&r.version, "istio-version", assumedVersion, "Istio's version, which decides about the API version of the objects")
+	cmd.Flags().StringVar(&r.selector, "gateway-selector", assumedSelector, "Labels of the gateway's pods")
+	return cmd
+}
+
+func (r *render) run(cmd *cobra.Command) error {
+	d := r.declared.declaration()
+	if d.Namespace = *r.tool.config.Namespace; d.Namespace == "" {
+		d.Namespace = "default"
+	}
+	if d.Gateway == "" {
+		d.Gateway = assumedGateway
+	}
+	set, err := egress.ParseSet(d)
+	if err != nil {
+		return err
+	}
+	facts, err := assumed(set.Gateway, r.version, r.selector)
+	if err != nil {
+		return usagef(cmd, "%w", err)
+	}
+	objs, err := recipe.Render(set.Resolved(set.Gateway, set.MTLS != egress.MTLSOff), facts)
+	if err != nil {
+		return err
+	}
+	return printObjects(r.tool.Out, r.output.value, objs)
+}
+
+// assumed are the facts of a mesh that nobody looked at.
+func assumed(gateway egress.GatewayRef, version, selector string) (mesh.Facts, error) {
+	v, err := mesh.ParseVersion(version)
+	if err != nil {
+		return mesh.Facts{}, fmt.Errorf("--istio-version: %w", err)
+	}
+	chosen, err := labels.ConvertSelectorToLabelsMap(selector)
+	if err != nil || len(chosen) == 0 {
+		return mesh.Facts{}, fmt.Errorf("--gateway-selector: %q is not LABEL=VALUE[,LABEL=VALUE…]", selector)
+	}
+	return mesh.Facts{
+		Version:       v,
+		RootNamespace: assumedRoot,
+		TrustDomain:   assumedDomain,
+		ClusterDomain: assumedDomain,
+		Networking:    networking(v),
+		Gateways: []mesh.Gateway{{
+			Namespace:      gateway.Namespace,
+			Service:        gateway.Service,
+			Selector:       chosen,
+			ServiceAccount: gateway.Service + assumedAccount,
+			Ports:          []mesh.Port{{Name: "http2", Number: 80, Target: 8080}, {Name: "https", Number: 443, Target: 8443}},
+		}},
+		MTLS: mesh.MTLS{On: true, Reason: "assumed"},
+	}, nil
+}
+
+// networking is the newest version of networking.istio.io that an Istio serves: v1beta1 came with 1.5, v1 with 1.22.
+func networking(v mesh.Version) string {
+	switch {
+	case v.AtLeast(1, 22):
+		return "v1"
+	case v.AtLeast(1, 5):
+		return "v1beta1"
+	default:
+		return "v1alpha3"
+	}
+}

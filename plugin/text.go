@@ -1,0 +1,85 @@
+package plugin
+
+import (
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// plain takes control characters out of words that come from a cluster, an Envoy or a user, so that they cannot move the cursor,
+// recolour the terminal or fake a line. Tabs and line ends become spaces.
+func plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return ' '
+		case unicode.IsControl(r) || r == unicode.ReplacementChar || unicode.Is(unicode.Bidi_Control, r):
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// nearest gives the candidate that s was most likely meant to be, or "" if none is near: two slips at most, and less than half
+// of the word.
+func nearest(s string, candidates []string) string {
+	best, least := "", min(2, (len(s)-1)/2)+1
+	for _, c := range candidates {
+		d := slips(s, c)
+		if len(s) > 3 && strings.HasPrefix(c, s) {
+			d = min(d, 1)
+		}
+		if d < least {
+			best, least = c, d
+		}
+	}
+	return best
+}
+
+// slips is the Levenshtein distance: how many letters have to be put in, taken out or changed to make b of a.
+func slips(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost = 1 + min(diagonal, row[j], row[j+1])
+			}
+			diagonal, row[j+1] = row[j+1], cost
+		}
+	}
+	return row[len(b)]
+}
+
+// count says how many of a thing there are: "1 path", "2 paths".
+func count(n int, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + one + "s"
+}
+
+// wrap breaks text between words into lines of at most width bytes.
+func wrap(text string, width int) string {
+	var b strings.Builder
+	column := 0
+	for _, word := range strings.Fields(text) {
+		switch {
+		case column == 0:
+		case column+1+len(word) > width:
+			b.WriteByte('\n')
+			column = 0
+		default:
+			b.WriteByte(' ')
+			column++
+		}
+		b.WriteString(word)
+		column += len(word)
+	}
+	return b.String()
+}
