@@ -19,7 +19,7 @@ const envoyPort = 15000
 type AdminError struct {
 	Path   string
 	Status int
-	Body   string // the first kilobyte
+	Body   string // its first line
 }
 
 // Error is one line.
@@ -61,7 +61,8 @@ func adminBody(answer *http.Response, namespace, pod, path string) (io.ReadClose
 		return answer.Body, nil
 	}
 	body, err := io.ReadAll(io.LimitReader(answer.Body, 1<<10))
-	refused := &AdminError{Path: path, Status: answer.StatusCode, Body: string(body)}
+	line, _, _ := strings.Cut(string(body), "\n") // for an unknown path the rest is a list of all that there are
+	refused := &AdminError{Path: path, Status: answer.StatusCode, Body: line}
 	return nil, fmt.Errorf("ask Envoy of pod %s/%s: %w", namespace, pod, errors.Join(refused, err, answer.Body.Close()))
 }
 

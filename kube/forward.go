@@ -14,7 +14,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/client-go/tools/portforward"
+	"k8s.io/klog/v2"
 	"k8s.io/streaming/pkg/httpstream"
 )
 
@@ -42,7 +44,8 @@ func (c *Client) PortForward(ctx context.Context, namespace, pod string, port in
 	if err != nil {
 		return nil, c.fail(ctx, o, err)
 	}
-	conn, err := c.tunnel(ctx, request.SubResource("portforward").URL(), portforward.PortForwardProtocolV1Name)
+	quiet := klog.NewContext(ctx, logr.Discard())
+	conn, err := c.tunnel(quiet, request.SubResource("portforward").URL(), portforward.PortForwardProtocolV1Name)
 	if err != nil {
 		return nil, c.fail(ctx, o, err)
 	}
@@ -145,6 +148,9 @@ func (c *forwardConn) Read(p []byte) (int, error) {
 	select {
 	case words := <-c.words:
 		c.words <- "" // for the next Read
+		if strings.Contains(words, "connection refused") {
+			words = "nothing listens there (connection refused)" // said by container runtimes in very many words
+		}
 		if words != "" {
 			return n, fmt.Errorf("port %d of the pod: %s", c.forward.port, oneLine(words))
 		}

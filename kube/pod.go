@@ -11,9 +11,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/remotecommand"
 	exitcode "k8s.io/client-go/util/exec"
+	"k8s.io/klog/v2"
 )
 
 var pods = Resource{Version: "v1", Resource: "pods"}
@@ -56,7 +58,9 @@ func (c *Client) Exec(ctx context.Context, p Pod, command []string, stdout, stde
 	out, errOut := &gate{w: stdout}, &gate{w: stderr}
 	defer out.shut()
 	defer errOut.shut()
-	err = executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdout: out, Stderr: errOut})
+	// client-go logs to stderr what goes wrong while a context ends; what matters comes back as the error.
+	quiet := klog.NewContext(ctx, logr.Discard())
+	err = executor.StreamWithContext(quiet, remotecommand.StreamOptions{Stdout: out, Stderr: errOut})
 	var code exitcode.CodeExitError
 	if errors.As(err, &code) {
 		return fmt.Errorf("%s in %s/%s: %w", strings.Join(command, " "), p.Namespace, p.Name, &ExitError{Code: code.Code})
