@@ -1,0 +1,183 @@
+package apply
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/kubectl-egress/kubectl-egress/egress"
+	"github.com/kubectl-egress/kubectl-egress/kube"
+)
+
+var resourceNamespaces = kube.Resource{Version: "v1", Resource: "namespaces"}
+
+// dryRun asks the API server about every write and fills in the changes.
+func (p *Plan) dryRun(ctx context.Context, want []*unstructured.Unstructured, now map[Ref]*unstructured.Unstructured) error {
+	var failed []error
+	for _, w := range want {
+		change, err := p.tryApply(ctx, w, now[refOf(w)])
+		if err != nil {
+			if !final(err) {
+				return err
+			}
+			failed = append(failed, err)
+			continue
+		}
+		p.Changes = append(p.Changes, change)
+		delete(now, change.Ref)
+	}
+	for _, u := range byDeleting(now) {
+		if owner(u) != p.id {
+			continue
+		}
+		change, err := p.tryDelete(ctx, u)
+		if err != nil {
+			if !final(err) {
+				return err
+			}
+			failed = append(failed, err)
+			continue
+		}
+		p.Changes = append(p.Changes, change)
+	}
+	if len(failed) > 0 {
+		return p.refusal(ctx, failed)
+	}
+	return nil
+}
+
+func (p *Plan) tryApply(ctx context.Context, w, before *unstructured.Unstructured) (Change, error) {
+	ref := refOf(w)
+	want := w.DeepCopy()
+	if before != nil {
+		want.SetUID(before.GetUID()) // whoever deletes and makes it anew in between made another object
+	}
+	after, err := p.client.Apply(ctx, p.api.resource(ref.Kind), want, kube.ApplyOptions{DryRun: true, Force: p.force})
+	if err != nil {
+		return Change{}, fmt.Errorf("dry run of %s: %w", ref, err)
+	}
+	change := Change{Ref: ref, Action: Configured, Before: before, After: after, want: want}
+	switch {
+	case before == nil:
+		change.Action = Created
+	case same(before, after):
+		change.Action = Unchanged
+	}
+	return change, nil
+}
+
+func (p *Plan) tryDelete(ctx context.Context, u *unstructured.Unstructured) (Change, error) {
+	ref := refOf(u)
+	err := p.client.Delete(ctx, p.api.resource(ref.Kind), ref.Namespace, ref.Name, kube.DeleteOptions{UID: u.GetUID(), DryRun: true})
+	if err != nil && !errors.Is(err, kube.ErrAbsent) {
+		return Change{}, fmt.Errorf("dry run of deleting %s: %w", ref, err)
+	}
+	return Change{Ref: ref, Action: Deleted, Before: u}, nil
+}
+
+// byDeleting orders objects as they are deleted: what moves the traffic first, what others stand on last.
+func byDeleting(now map[Ref]*unstructured.Unstructured) []*unstructured.Unstructured {
+	objs := make([]*unstructured.Unstructured, 0, len(now))
+	for _, u := range now {
+		objs = append(objs, u)
+	}
+	slices.SortFunc(objs, func(a, b *unstructured.Unstructured) int {
+		x, y := refOf(a), refOf(b)
+		return cmp.Or(cmp.Compare(rank(y.Kind), rank(x.Kind)), byWriting(x, y))
+	})
+	return objs
+}
+
+// refusal turns what the API server said into what the user can do about it.
+func (p *Plan) refusal(ctx context.Context, failed []error) error {
+	var refs []Ref
+	var fields []string
+	for _, err := range failed {
+		var conflict *kube.ConflictError
+		if errors.As(err, &conflict) {
+			var e *kube.Error
+			if errors.As(err, &e) {
+				refs = append(refs, p.refAt(e))
+			}
+			for _, f := range conflict.Fields {
+				fields = append(fields, fmt.Sprintf("%s of %s is owned by %q", f.Field, refs[len(refs)-1], f.Manager))
+			}
+		}
+	}
+	if len(fields) > 0 {
+		return &RefusedError{
+			Reason: Conflict, Refs: refs, Err: several(failed),
+			Msg: strings.Join(fields, ", ") + "; take it over with --force-conflicts, or leave that field to its owner",
+		}
+	}
+	if errors.Is(failed[0], kube.ErrAbsent) {
+		for _, ns := range compact([]string{p.Set.Namespace, p.Set.Gateway.Namespace}) {
+			var found map[string]any
+			if err := p.client.Get(ctx, resourceNamespaces, "", ns, &found); errors.Is(err, kube.ErrAbsent) {
+				return &RefusedError{
+					Reason: NoNamespace, Err: err,
+					Msg: fmt.Sprintf("namespace %s does not exist; create it first, or name another with -n", ns),
+				}
+			}
+		}
+	}
+	return collect(failed)
+}
+
+// refAt names the object that a request was about.
+func (p *Plan) refAt(e *kube.Error) Ref {
+	for _, k := range kinds {
+		if plurals[k.Kind] == e.Resource {
+			return Ref{Kind: k.Kind, Namespace: e.Namespace, Name: e.Name}
+		}
+	}
+	return Ref{Kind: e.Resource, Namespace: e.Namespace, Name: e.Name}
+}
+
+// same says whether writing would change nothing that anybody could see.
+func same(a, b *unstructured.Unstructured) bool {
+	return reflect.DeepEqual(visible(a), visible(b))
+}
+
+// visible is the object without what the API server keeps for itself.
+func visible(u *unstructured.Unstructured) map[string]any {
+	u = u.DeepCopy()
+	for _, field := range []string{"managedFields", "resourceVersion", "generation"} {
+		unstructured.RemoveNestedField(u.Object, "metadata", field)
+	}
+	unstructured.RemoveNestedField(u.Object, "status") // Istio's own, and it may change at any moment
+	return u.Object
+}
+
+// keepRecord makes the parent, which is the first change, record the places that the set leaves until nothing is left there.
+func (p *Plan) keepRecord() {
+	c := &p.Changes[0]
+	if c.Before == nil || owner(c.Before) != p.id || !slices.ContainsFunc(p.Changes, func(c Change) bool { return c.Action == Deleted }) {
+		return
+	}
+	wide := c.want.DeepCopy()
+	annotations := wide.GetAnnotations()
+	for _, key := range []string{egress.AnnotationContainsGroupKinds, egress.AnnotationAdditionalNamespaces} {
+		all := compact(append(split(annotations[key]), split(c.Before.GetAnnotations()[key])...))
+		if len(all) > 0 {
+			annotations[key] = strings.Join(all, ",")
+		}
+	}
+	wide.SetAnnotations(annotations)
+	if !reflect.DeepEqual(wide.Object, c.want.Object) {
+		p.parent, c.want = c.want, wide
+	}
+}
+
+// compact sorts and drops repetitions and empty words.
+func compact(words []string) []string {
+	words = slices.DeleteFunc(slices.Clone(words), func(w string) bool { return w == "" })
+	slices.Sort(words)
+	return slices.Compact(words)
+}

@@ -1,0 +1,168 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/kubectl-egress/kubectl-egress/kube"
+)
+
+// rollBack takes back what was written, last first. It looks at each object before it touches it, because the answer to a
+// write may have been lost on the way. What others stand on stays if one of these could not be taken back: traffic that still
+// goes to the gateway must find it.
+func (x *execution) rollBack(ctx context.Context) Outcome {
+	if len(x.journal) == 0 {
+		return Outcome{State: AsBefore}
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), x.plan.times.rollBack)
+	defer cancel()
+	o := Outcome{State: AsBefore}
+	var stuckOn *Stuck
+	for _, w := range slices.Backward(x.journal) {
+		var err error
+		if stuckOn != nil && rank(stuckOn.Change.Ref.Kind) != rank(w.change.Ref.Kind) {
+			err = fmt.Errorf("left as it is, because %s could not be taken back", stuckOn.Change.Ref)
+		} else {
+			err = x.undo(ctx, w)
+		}
+		if err == nil {
+			o.Undone = append(o.Undone, w.change)
+			continue
+		}
+		o.State = Mixed
+		o.Stuck = append(o.Stuck, Stuck{Change: w.change, Err: err})
+		if stuckOn == nil {
+			stuckOn = &o.Stuck[0]
+		}
+	}
+	slices.Reverse(o.Undone)
+	slices.Reverse(o.Stuck)
+	return o
+}
+
+// retryEvery is the pause between attempts. It is only there so that a busy API server is not asked without pause.
+const retryEvery = 200 * time.Millisecond
+
+// retry does something until it works, cannot work, or the time is over.
+func retry(ctx context.Context, do func() error) error {
+	tick := time.NewTicker(retryEvery)
+	defer tick.Stop()
+	for {
+		err := do()
+		if err == nil || final(err) || errors.Is(err, errKeep) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-tick.C:
+		}
+	}
+}
+
+// errKeep marks what must not be touched again.
+var errKeep = errors.New("left as it is")
+
+// undo takes one write back.
+func (x *execution) undo(ctx context.Context, w written) error {
+	return retry(ctx, func() error {
+		now, err := x.plan.api.get(ctx, x.plan.client, w.change.Ref)
+		if err != nil && !errors.Is(err, kube.ErrAbsent) {
+			return err
+		}
+		switch w.change.Action {
+		case Created:
+			return x.undoCreate(ctx, w, now)
+		case Configured:
+			return x.undoConfigure(ctx, w, now)
+		default:
+			return x.undoDelete(ctx, w, now)
+		}
+	})
+}
+
+func (x *execution) undoCreate(ctx context.Context, w written, now *unstructured.Unstructured) error {
+	if now == nil || owner(now) != x.plan.id || w.result != nil && now.GetUID() != w.result.GetUID() {
+		return nil
+	}
+	c := w.change
+	if now.GetDeletionTimestamp() != nil {
+		return x.goneOrHeld(ctx, now)
+	}
+	if others := fieldManagers(now); len(others) > 0 {
+		// Somebody made it in the moment between plan and write: only our fields are ours to take away.
+		_, err := x.plan.client.Apply(ctx, x.plan.api.resource(c.Ref.Kind), bare(now), kube.ApplyOptions{Force: true})
+		return err
+	}
+	err := x.plan.client.Delete(ctx, x.plan.api.resource(c.Ref.Kind), c.Ref.Namespace, c.Ref.Name, kube.DeleteOptions{UID: now.GetUID()})
+	if errors.Is(err, kube.ErrAbsent) || errors.Is(err, kube.ErrConflict) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return x.goneOrHeld(ctx, now)
+}
+
+func (x *execution) undoConfigure(ctx context.Context, w written, now *unstructured.Unstructured) error {
+	c := w.change
+	switch {
+	case now == nil || now.GetUID() != c.Before.GetUID():
+		return fmt.Errorf("%w: somebody else deleted %s meanwhile", errKeep, c.Ref)
+	case same(now, c.Before):
+		return nil
+	}
+	undo, err := undoing(c.Before, now)
+	if err != nil {
+		return err
+	}
+	after, err := x.plan.client.Apply(ctx, x.plan.api.resource(c.Ref.Kind), undo, kube.ApplyOptions{Force: true})
+	if err != nil {
+		return err
+	}
+	if !same(after, c.Before) {
+		return fmt.Errorf("%w: somebody else changed %s meanwhile", errKeep, c.Ref)
+	}
+	return nil
+}
+
+func (x *execution) undoDelete(ctx context.Context, w written, now *unstructured.Unstructured) error {
+	c := w.change
+	if now != nil {
+		switch {
+		case now.GetUID() != c.Before.GetUID():
+			return fmt.Errorf("%w: somebody else made another %s meanwhile", errKeep, c.Ref)
+		case now.GetDeletionTimestamp() == nil:
+			return nil
+		}
+		if err := x.goneOrHeld(ctx, now); err != nil {
+			return err
+		}
+	}
+	_, err := x.plan.client.Apply(ctx, x.plan.api.resource(c.Ref.Kind), anew(c.Before), kube.ApplyOptions{Force: true})
+	return err
+}
+
+// goneOrHeld waits for an object that is being deleted, unless finalizers hold it.
+func (x *execution) goneOrHeld(ctx context.Context, u *unstructured.Unstructured) error {
+	ref := refOf(u)
+	return retry(ctx, func() error {
+		now, err := x.plan.api.get(ctx, x.plan.client, ref)
+		switch {
+		case errors.Is(err, kube.ErrAbsent):
+			return nil
+		case err != nil:
+			return err
+		case now.GetUID() != u.GetUID():
+			return nil
+		case len(now.GetFinalizers()) > 0:
+			return fmt.Errorf("%w: %s is being deleted%s", errKeep, ref, heldBy(now))
+		}
+		return fmt.Errorf("%s is still being deleted", ref)
+	})
+}

@@ -1,0 +1,112 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kubectl-egress/kubectl-egress/kube"
+)
+
+// Held is an object that was deleted and is still there.
+type Held struct {
+	Ref        Ref
+	Finalizers []string // what has to let it go; empty if it was only slow
+}
+
+// HeldError says that deleted objects did not go in time. It unwraps to what ended the waiting.
+type HeldError struct {
+	Objects []Held
+	Err     error
+}
+
+// Error names the objects and what holds them.
+func (e *HeldError) Error() string {
+	parts := make([]string, 0, len(e.Objects))
+	for _, h := range e.Objects {
+		part := h.Ref.String()
+		if len(h.Finalizers) > 0 {
+			part += " (held by " + quoteAll(h.Finalizers) + ")"
+		}
+		parts = append(parts, part)
+	}
+	return fmt.Sprintf("deleted, but not seen to be gone: %s: %s; run the command again to look once more", strings.Join(parts, ", "), e.Err)
+}
+
+// Unwrap gives what ended the waiting.
+func (e *HeldError) Unwrap() error { return e.Err }
+
+// waitGone waits until everything that was deleted so far is gone.
+func (x *execution) waitGone(ctx context.Context) error {
+	if len(x.pending) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, x.plan.times.gone)
+	defer cancel()
+	tick := time.NewTicker(retryEvery)
+	defer tick.Stop()
+	for {
+		left, err := x.stillThere(ctx)
+		if err != nil && (final(err) || ctx.Err() != nil) {
+			return x.held(x.pending, err)
+		}
+		if err == nil {
+			x.pending = left
+			if len(left) == 0 {
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return x.held(x.pending, ctx.Err())
+		case <-tick.C:
+		}
+	}
+}
+
+func (x *execution) held(objs []*unstructured.Unstructured, err error) error {
+	e := &HeldError{Err: err}
+	for _, u := range objs {
+		e.Objects = append(e.Objects, Held{Ref: refOf(u), Finalizers: u.GetFinalizers()})
+	}
+	return e
+}
+
+// stillThere gives those of the pending objects that are not gone, as they are now, with one list per kind and namespace.
+func (x *execution) stillThere(ctx context.Context) ([]*unstructured.Unstructured, error) {
+	places := map[place]bool{}
+	for _, u := range x.pending {
+		places[place{u.GetKind(), u.GetNamespace()}] = true
+	}
+	byUID := map[types.UID]*unstructured.Unstructured{}
+	for at := range places {
+		if at.kind == kindParent {
+			u, err := x.plan.api.get(ctx, x.plan.client, Ref{Kind: at.kind, Namespace: at.namespace, Name: x.plan.Set.ParentName()})
+			if err == nil {
+				byUID[u.GetUID()] = u
+			} else if !errors.Is(err, kube.ErrAbsent) {
+				return nil, err
+			}
+			continue
+		}
+		objs, err := x.plan.api.list(ctx, x.plan.client, at, partOf(x.plan.id), nil)
+		if err != nil {
+			return nil, err
+		}
+		for _, u := range objs {
+			byUID[u.GetUID()] = u
+		}
+	}
+	var left []*unstructured.Unstructured
+	for _, u := range x.pending {
+		if now := byUID[u.GetUID()]; now != nil {
+			left = append(left, now)
+		}
+	}
+	return left, nil
+}
