@@ -46,8 +46,8 @@ type Client struct {
 	config    *rest.Config
 	timeout   time.Duration // of one request (--request-timeout); 0: only the context's
 	namespace string
-	server    string // the API server and the kubeconfig context, for people
-	hint      string // what to look at if the API server cannot be reached
+	server    string // the API server's address, for people
+	context   string // of the kubeconfig; empty if there is none
 	client    func() (*rest.RESTClient, error)
 	admin     adminPool
 }
@@ -85,9 +85,13 @@ func New(g genericclioptions.RESTClientGetter, o Options) (*Client, error) {
 		})
 	}
 	c.server = address.Scheme + "://" + address.Host
-	c.hint = "no kubeconfig context is set; set KUBECONFIG or give --kubeconfig or --context"
-	if raw, err := loader.RawConfig(); err == nil && raw.CurrentContext != "" {
-		c.hint = fmt.Sprintf("is the cluster running, and is kubeconfig context %q the right one?", raw.CurrentContext)
+	raw, err := loader.RawConfig()
+	if err != nil {
+		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
+	}
+	c.context = raw.CurrentContext
+	if f, ok := g.(*genericclioptions.ConfigFlags); ok && f.Context != nil && *f.Context != "" {
+		c.context = *f.Context
 	}
 	c.client = sync.OnceValues(c.connect)
 	return c, nil

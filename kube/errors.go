@@ -37,28 +37,24 @@ type Error struct {
 	Name      string
 	Words     string // the API server's own words, in one line
 	Err       error  // what client-go or the network said
-
-	missing bool // a right is missing; quotas and admission answer 403 as well but no role mends that
 }
 
-// Error is the line that a user sees.
+// Error is the line that a user sees. What is wrong with the API server as a whole is told without the object.
 func (e *Error) Error() string {
-	var b strings.Builder
-	b.WriteString(e.Doing)
-	switch {
-	case e.Kind == nil, errors.Is(e.Kind, ErrAbsent) && strings.HasSuffix(e.Words, "not found"):
-	case e.missing:
-		fmt.Fprintf(&b, ": forbidden, the right to %s is missing", e.Right())
-	default:
-		b.WriteString(": " + e.Kind.Error())
+	var parts []string
+	if !errors.Is(e.Kind, ErrUnreachable) && !errors.Is(e.Kind, ErrUnauthorized) {
+		parts = append(parts, e.Doing)
+	}
+	if e.Kind != nil && !(errors.Is(e.Kind, ErrAbsent) && strings.HasSuffix(e.Words, "not found")) {
+		parts = append(parts, e.Kind.Error())
 	}
 	if e.Words != "" {
-		b.WriteString(": " + e.Words)
+		parts = append(parts, e.Words)
 	}
-	return b.String()
+	return strings.Join(parts, ": ")
 }
 
-// Right names what RBAC has to grant, for example "list gateways.networking.istio.io in namespace default".
+// Right names what RBAC has to grant if Kind is ErrForbidden, for example "list gateways.networking.istio.io in namespace default".
 func (e *Error) Right() string {
 	resource, sub, _ := strings.Cut(e.Resource, "/")
 	if e.Group != "" {
@@ -159,10 +155,13 @@ func (c *Client) fail(ctx context.Context, o operation, err error) error {
 	}
 	e.Words = oneLine(e.Words)
 	if errors.Is(e.Kind, ErrForbidden) {
-		// A server-side apply is a patch, but of an absent object also a create: the server says which it was.
+		// It begins with what the line says already: pods "x" is forbidden: …
+		if _, after, ok := strings.Cut(e.Words, " is forbidden: "); ok {
+			e.Words = after
+		}
+		// A server-side apply is a patch, and of an absent object also a create: the server says which it lacks.
 		if _, right, ok := strings.Cut(e.Words, " cannot "); ok {
-			verb, rest, _ := strings.Cut(right, " ")
-			e.Verb, e.missing = verb, strings.HasPrefix(rest, "resource ")
+			e.Verb, _, _ = strings.Cut(right, " ")
 		}
 	}
 	return e
@@ -179,7 +178,11 @@ func (c *Client) classify(ctx context.Context, err error) (kind error, words str
 	case ctx.Err() != nil:
 		return ErrTimeout, innermost(err)
 	case errors.As(err, &status):
-		return statusKind(err), status.Status().Message
+		kind, words = statusKind(err), status.Status().Message
+		if errors.Is(kind, ErrUnauthorized) {
+			words = c.unauthorized(words)
+		}
+		return kind, words
 	case errors.As(err, &dial) && dial.Op == "dial":
 		return ErrUnreachable, c.unreachable(err)
 	case errors.Is(err, context.DeadlineExceeded) && c.timeout > 0:
@@ -187,7 +190,7 @@ func (c *Client) classify(ctx context.Context, err error) (kind error, words str
 	case errors.Is(err, context.DeadlineExceeded):
 		return ErrTimeout, innermost(err)
 	case strings.Contains(err.Error(), "getting credentials: "): // client-go's exec plugins give no type
-		return ErrUnauthorized, innermost(err)
+		return ErrUnauthorized, fmt.Sprintf("kubeconfig context %q: %s", c.context, innermost(err))
 	}
 	var network net.Error
 	var sent *url.Error
@@ -198,7 +201,15 @@ func (c *Client) classify(ctx context.Context, err error) (kind error, words str
 }
 
 func (c *Client) unreachable(err error) string {
-	return fmt.Sprintf("%s: %s; %s", c.server, innermost(err), c.hint)
+	hint := "no kubeconfig context is set; set KUBECONFIG or give --kubeconfig or --context"
+	if c.context != "" {
+		hint = fmt.Sprintf("is the cluster running, and is kubeconfig context %q the right one?", c.context)
+	}
+	return fmt.Sprintf("%s: %s; %s", c.server, innermost(err), hint)
+}
+
+func (c *Client) unauthorized(words string) string {
+	return fmt.Sprintf("%s does not take the credentials of kubeconfig context %q: %s", c.server, c.context, words)
 }
 
 func statusKind(err error) error {

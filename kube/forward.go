@@ -161,7 +161,10 @@ func (c *forwardConn) Read(p []byte) (int, error) {
 
 // Write sends to the pod.
 func (c *forwardConn) Write(p []byte) (int, error) {
-	n, err := c.data.Write(p)
+	n, err := 0, net.ErrClosed
+	if !c.ended.Load() { // a stream that was reset takes what is written and drops it
+		n, err = c.data.Write(p)
+	}
 	switch {
 	case err == nil:
 		return n, nil

@@ -77,7 +77,7 @@ func (c *Client) executor(request *rest.Request) (remotecommand.Executor, error)
 	if err != nil {
 		return nil, err
 	}
-	spdy, err := remotecommand.NewSPDYExecutorForTransports(transport, upgrader, http.MethodPost, request.URL())
+	spdy, err := remotecommand.NewSPDYExecutorRejectRedirects(transport, upgrader, http.MethodPost, request.URL())
 	if err != nil {
 		return nil, err
 	}

@@ -97,7 +97,10 @@ func (u statusUpgrader) NewConnection(answer *http.Response) (oldstream.Connecti
 	if json.Unmarshal(body, &status) == nil && status.Status == metav1.StatusFailure {
 		return nil, &apierrors.StatusError{ErrStatus: status}
 	}
-	return nil, apierrors.NewGenericServerResponse(answer.StatusCode, "upgrade", pods.GroupResource(), "", string(body), 0, false)
+	// Somebody in between: the code gives the kind, its own words the message.
+	generic := apierrors.NewGenericServerResponse(answer.StatusCode, "", pods.GroupResource(), "", "", 0, false)
+	generic.ErrStatus.Message = answer.Status + ": " + string(body)
+	return nil, generic
 }
 
 // fallBack tells whether SPDY may succeed where WebSocket failed: on API servers before 1.30 and behind proxies that

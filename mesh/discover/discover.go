@@ -80,7 +80,7 @@ func Discover(ctx context.Context, c Reader) (mesh.Facts, error) {
 	facts.RootNamespace = cmp.Or(config.rootNamespace, defaultRoot)
 	facts.TrustDomain = cmp.Or(config.trustDomain, defaultDomain)
 	facts.Config = config.MeshConfig
-	if facts.MTLS, err = f.mtls(ctx, facts.RootNamespace, security, plane, config); err != nil {
+	if facts.MTLS, err = f.mtls(ctx, facts, security, plane, config); err != nil {
 		return mesh.Facts{}, err
 	}
 	facts.Unread = f.sorted()
@@ -123,7 +123,7 @@ func (f *finder) soften(ctx context.Context, source string, err error) error {
 		return nil
 	}
 	if ctx.Err() != nil || errors.Is(err, kube.ErrUnreachable) || errors.Is(err, kube.ErrUnauthorized) {
-		return fmt.Errorf("finding out about the mesh: %w", err)
+		return err
 	}
 	kind := kindFailed
 	switch {

@@ -124,11 +124,11 @@ func (f *finder) meshConfig(ctx context.Context, p controlPlane) (meshConfig, er
 
 // mtls decides whether workloads may speak Istio's mutual TLS to a gateway: by the mesh-wide PeerAuthentication, on
 // Istio up to 1.5 by the mesh policy, else by automatic mTLS as the mesh configuration or the version has it.
-func (f *finder) mtls(ctx context.Context, root, security string, p controlPlane, config meshConfig) (mesh.MTLS, error) {
-	if m, err := f.peerAuthentication(ctx, root, security); err != nil || m.Reason != "" {
+func (f *finder) mtls(ctx context.Context, facts mesh.Facts, security string, p controlPlane, config meshConfig) (mesh.MTLS, error) {
+	if m, err := f.peerAuthentication(ctx, facts.RootNamespace, security); err != nil || m.Reason != "" {
 		return m, err
 	}
-	if m, err := f.meshPolicy(ctx, p); err != nil || m.Reason != "" {
+	if m, err := f.meshPolicy(ctx, facts.Networking, p); err != nil || m.Reason != "" {
 		return m, err
 	}
 	version := p.revision.Version
@@ -198,8 +198,8 @@ func selects(selector json.RawMessage) bool {
 }
 
 // meshPolicy reads what stood for the mesh-wide PeerAuthentication up to Istio 1.5.
-func (f *finder) meshPolicy(ctx context.Context, p controlPlane) (mesh.MTLS, error) {
-	if v := p.revision.Version; v.AtLeast(1, 6) || v.IsZero() && p.app == "istiod" {
+func (f *finder) meshPolicy(ctx context.Context, networking string, p controlPlane) (mesh.MTLS, error) {
+	if v := p.revision.Version; v.AtLeast(1, 6) || v.IsZero() && (p.app == "istiod" || networking == "v1") {
 		return mesh.MTLS{}, nil
 	}
 	var policy meshPolicy
