@@ -111,6 +111,7 @@ func (a *API) RolledOut(ctx context.Context, d Deployment) error {
 		Status   struct {
 			ObservedGeneration                           int64
 			Replicas, UpdatedReplicas, AvailableReplicas int
+			Conditions                                   []struct{ Type, Status, Message string }
 		}
 	}
 	if err := a.Get(ctx, "/apis/apps/v1/namespaces/"+d.Namespace+"/deployments/"+d.Name, &got); err != nil {
@@ -120,7 +121,13 @@ func (a *API) RolledOut(ctx context.Context, d Deployment) error {
 	if st := got.Status; st.ObservedGeneration >= got.Metadata.Generation && st.UpdatedReplicas == want && st.Replicas == want && st.AvailableReplicas == want {
 		return nil
 	}
-	return fmt.Errorf("deployment %s: %d of %d pods are available%s", d, got.Status.AvailableReplicas, want, a.waiting(ctx, d))
+	why := a.waiting(ctx, d)
+	for _, c := range got.Status.Conditions {
+		if c.Type == "ReplicaFailure" && c.Status == "True" { // no pod could be made: a webhook that does not answer, a quota
+			why += "; " + c.Message
+		}
+	}
+	return fmt.Errorf("deployment %s: %d of %d pods are available%s", d, got.Status.AvailableReplicas, want, why)
 }
 
 // waiting tells, as far as it can be learned, what keeps the pods of a Deployment. It only adds to an error.

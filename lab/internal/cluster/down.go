@@ -72,7 +72,7 @@ func stopAll(ctx context.Context, s site.Site, names []string) (int, error) {
 		}
 		stopped[i] = 1
 		// Nobody is served any more, so there is nothing to finish: the API server would wait a minute for its clients.
-		wg.Go(func() { errs[i] = p.Stop(ctx, 2*time.Second) })
+		wg.Go(func() { errs[i] = p.Stop(ctx, time.Second) })
 	}
 	wg.Wait()
 	n := 0
@@ -137,6 +137,9 @@ func restoreNetwork(ctx context.Context, s site.Site) (int, error) {
 	}
 	n, err := removeLinks(ctx)
 	if err != nil {
+		return n, err
+	}
+	if err := machine.RemoveRoute(ctx, site.ServiceCIDR, "lo"); err != nil {
 		return n, err
 	}
 	if err := machine.RemoveAddress(ctx, "lo", site.NodeIP); err != nil {
@@ -212,6 +215,12 @@ func removeFiles(s site.Site) error {
 		}
 		if err := removeLogLinks("/var/log/containers", s.Run()); err != nil {
 			return err
+		}
+		// containerd's shims and the kubelet listen at built-in places, and killed ones leave their sockets.
+		for _, pattern := range []string{"/run/containerd/s/*", "/var/lib/kubelet/*/*.sock"} {
+			if err := machine.RemoveDeadSockets(pattern); err != nil {
+				return err
+			}
 		}
 		if err := before.RemoveStrays(); err != nil {
 			return err

@@ -77,6 +77,12 @@ func prepare(ctx context.Context, s site.Site) error {
 	if err := machine.AddAddress(ctx, "lo", site.NodeIP); err != nil {
 		return err
 	}
+	// The machine itself calls Services too (the API server: Istio's webhooks). kube-proxy rewrites such a packet after
+	// the kernel has found a route for it, so there must be one, even on a machine without a default route; and with this
+	// one, nothing that goes to a Service can leave the machine.
+	if err := machine.AddRoute(ctx, site.ServiceCIDR, "lo", site.NodeIP); err != nil {
+		return err
+	}
 	if err := machine.Set("net/ipv4/ip_forward", "1"); err != nil {
 		return err
 	}

@@ -152,6 +152,33 @@ func (b Before) RemoveStrays() error {
 	return errors.Join(errs...)
 }
 
+// RemoveDeadSockets removes the Unix sockets that match pattern and on which nobody listens. Whose they were does not
+// matter: they are of no use to anybody.
+func RemoveDeadSockets(pattern string) error {
+	found, err := filepath.Glob(pattern)
+	if err != nil {
+		return fmt.Errorf("look for sockets %s: %w", pattern, err)
+	}
+	for _, path := range found {
+		info, err := os.Lstat(path)
+		if err != nil || info.Mode().Type() != fs.ModeSocket {
+			continue // gone meanwhile, or no socket
+		}
+		c, err := net.Dial("unix", path)
+		if err == nil {
+			c.Close() //nolint:errcheck // nothing was written
+			continue
+		}
+		if !errors.Is(err, syscall.ECONNREFUSED) {
+			continue // it may be alive: it refuses us for another reason
+		}
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove dead socket: %w", err)
+		}
+	}
+	return nil
+}
+
 // HasAddress tells whether ip is on the interface.
 func HasAddress(device, ip string) (bool, error) {
 	i, err := net.InterfaceByName(device)
@@ -185,6 +212,30 @@ func address(ctx context.Context, verb, device, ip string) error {
 	}
 	if _, err := shell.Run(ctx, shell.Command{Args: []string{"ip", "addr", verb, ip + "/32", "dev", device}}); err != nil {
 		return fmt.Errorf("address %s on %s: %w", ip, device, err)
+	}
+	return nil
+}
+
+// AddRoute sends what goes to network over device, with from as the sender, unless there is such a route;
+// RemoveRoute takes it away.
+func AddRoute(ctx context.Context, network, device, from string) error {
+	if _, err := shell.Run(ctx, shell.Command{Args: []string{"ip", "route", "replace", network, "dev", device, "src", from}}); err != nil {
+		return fmt.Errorf("route to %s: %w", network, err)
+	}
+	return nil
+}
+
+// RemoveRoute takes away the route to network over device, if there is one.
+func RemoveRoute(ctx context.Context, network, device string) error {
+	show, err := shell.Run(ctx, shell.Command{Args: []string{"ip", "route", "show", network, "dev", device}})
+	if err != nil {
+		return fmt.Errorf("look for the route to %s: %w", network, err)
+	}
+	if len(bytes.TrimSpace(show)) == 0 {
+		return nil
+	}
+	if _, err := shell.Run(ctx, shell.Command{Args: []string{"ip", "route", "del", network, "dev", device}}); err != nil {
+		return fmt.Errorf("remove the route to %s: %w", network, err)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/kubectl-egress/kubectl-egress/lab/internal/build"
@@ -19,6 +20,7 @@ import (
 	"github.com/kubectl-egress/kubectl-egress/lab/internal/pki"
 	"github.com/kubectl-egress/kubectl-egress/lab/internal/site"
 	"github.com/kubectl-egress/kubectl-egress/lab/internal/steps"
+	"github.com/kubectl-egress/kubectl-egress/lab/internal/wait"
 )
 
 //go:embed objects
@@ -51,7 +53,7 @@ func certificates() map[string]pki.Leaf {
 func Steps(s site.Site, r build.Record) []steps.Step {
 	list := []steps.Step{
 		// Namespaces first: a pod gets a sidecar only if its namespace is labelled when it is created.
-		{Name: "namespaces", Do: func(ctx context.Context, _ func(string)) error { return apply(ctx, s, r, "namespaces.yaml") }},
+		{Name: "namespaces", Do: func(ctx context.Context, _ func(string)) error { return namespaces(ctx, s, r) }},
 		{Name: "certificates", Needs: []string{"namespaces"}, Do: func(ctx context.Context, _ func(string)) error { return certify(ctx, s, r) }},
 		{Name: "servers", Needs: []string{"certificates"}, Do: func(ctx context.Context, _ func(string)) error { return apply(ctx, s, r, "outside.yaml") }},
 		{Name: "clients", Needs: []string{"certificates"}, Do: func(ctx context.Context, _ func(string)) error { return apply(ctx, s, r, "clients.yaml") }},
@@ -82,6 +84,31 @@ func apply(ctx context.Context, s site.Site, r build.Record, name string) error 
 	}
 	return cluster.Apply(ctx, s, r, "-", text)
 }
+
+// namespaces makes them and waits until istiod has put its root certificate there: a pod that comes first cannot mount
+// it, and the kubelet tries again only after eight seconds.
+func namespaces(ctx context.Context, s site.Site, r build.Record) error {
+	if err := apply(ctx, s, r, "namespaces.yaml"); err != nil {
+		return err
+	}
+	api, err := cluster.Connect(s)
+	if err != nil {
+		return err
+	}
+	for _, ns := range meshed() {
+		err := wait.For(ctx, 50*time.Millisecond, "istiod to know namespace "+ns, func(ctx context.Context) error {
+			var ignored struct{}
+			return api.Get(ctx, "/api/v1/namespaces/"+ns+"/configmaps/istio-ca-root-cert", &ignored)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// meshed are the namespaces whose pods get sidecars.
+func meshed() []string { return []string{"default", "other"} }
 
 // certify makes the certificates that are not there yet and puts them on the cluster.
 func certify(ctx context.Context, s site.Site, r build.Record) error {
@@ -169,7 +196,7 @@ func sidecars(ctx context.Context, api *cluster.API, d cluster.Deployment) error
 	if err := api.Get(ctx, "/api/v1/namespaces/"+d.Namespace+"/pods?labelSelector=app%3D"+d.Name, &pods); err != nil {
 		return err
 	}
-	want := d.Namespace == "default" || d.Namespace == "other"
+	want := slices.Contains(meshed(), d.Namespace)
 	for _, p := range pods.Items {
 		has := false
 		for _, c := range append(p.Spec.InitContainers, p.Spec.Containers...) {
