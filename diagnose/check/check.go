@@ -1,0 +1,145 @@
+// Package check says why paths fail. Each check explains one way of failing, by the rule of the same number of the collection of
+// rules about Istio's egress (R12 is EGR012). A check looks at what package trace saw and at the objects, and at nothing else: no
+// client, no clock, no order among checks. To add one, add its value to a file of its hop and its name to the table.
+package check
+
+import (
+	"slices"
+
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/trace"
+	"github.com/kubectl-egress/kubectl-egress/egress"
+)
+
+// Code names a check for good: it never changes its meaning and is never used again.
+type Code string
+
+// State is what became of a check on a path.
+type State string
+
+// The states, from the best to the worst but for Unknown, which is neither.
+const (
+	Pass    State = "pass"
+	Skip    State = "skip" // it only limits what one can see
+	Warn    State = "warn" // it weakens the path and does not break it
+	Fail    State = "fail"
+	Unknown State = "unknown" // something that it needs could not be read: never a pass
+)
+
+// Check explains one way in which a path fails. Run sees only data.
+type Check struct {
+	Code     Code
+	Title    string // what is wrong, in a few words
+	Severity State  // of its findings: Fail, Warn or Skip
+	Hop      egress.Hop
+	Needs    []snapshot.Source // if one of these was not read, the result is Unknown and Run is not called
+	Run      func(*snapshot.Snapshot, trace.Path) []Finding
+	Why      string // for explain: what happens and why it matters
+	Fix      string // for explain: how to mend it
+}
+
+// Object is the object that a finding blames.
+type Object struct {
+	Kind      string `json:"kind"`
+	Namespace string `json:"namespace,omitempty"`
+	Name      string `json:"name"`
+	Field     string `json:"field,omitempty"`
+}
+
+// Finding is what one check says of one path.
+type Finding struct {
+	Code     Code       `json:"code"`
+	Title    string     `json:"title"`
+	State    State      `json:"state"`
+	Hop      egress.Hop `json:"hop"`
+	Path     string     `json:"path"` // HOST:PORT; empty if it is about no path
+	Object   *Object    `json:"object,omitempty"`
+	Message  string     `json:"message,omitempty"`
+	Evidence []string   `json:"evidence,omitempty"`
+	Fix      string     `json:"fix,omitempty"` // a command that mends it when followed
+
+	explains []*trace.Leg
+}
+
+// Run judges paths by all checks: for each path one finding for each check that has something to say, and a pass or unknown for
+// the others. What stops a path and no check explains is a finding of its own, never a pass.
+func Run(s *snapshot.Snapshot, paths []trace.Path) []Finding {
+	table := Table()
+	var out []Finding
+	for _, c := range table {
+		if c.Run == nil && c.Code != unexplained.Code {
+			out = append(out, sets(s, c)...)
+		}
+	}
+	for i := range paths {
+		out = append(out, judge(s, &paths[i], table)...)
+	}
+	return out
+}
+
+func judge(s *snapshot.Snapshot, p *trace.Path, table []Check) []Finding {
+	var out []Finding
+	explained := map[*trace.Leg]bool{}
+	for _, c := range table {
+		if c.Run == nil {
+			continue
+		}
+		found := c.run(s, p)
+		for _, f := range found {
+			for _, leg := range f.explains {
+				explained[leg] = true
+			}
+		}
+		out = append(out, found...)
+	}
+	return append(out, rest(p, explained)...)
+}
+
+func (c Check) run(s *snapshot.Snapshot, p *trace.Path) []Finding {
+	for _, need := range c.Needs {
+		if st := s.State(need); !st.Known() {
+			return []Finding{c.finding(p, Finding{State: Unknown, Message: unread(need, st)})}
+		}
+	}
+	found := c.Run(s, *p)
+	if len(found) == 0 {
+		return []Finding{c.finding(p, Finding{State: Pass})}
+	}
+	for i := range found {
+		found[i] = c.finding(p, found[i])
+	}
+	return found
+}
+
+// finding fills in what all findings of a check have in common.
+func (c Check) finding(p *trace.Path, f Finding) Finding {
+	f.Code, f.Title = c.Code, c.Title
+	if f.State == "" {
+		f.State = c.Severity
+	}
+	if f.Hop == "" {
+		f.Hop = c.Hop
+	}
+	if p != nil {
+		f.Path = p.String()
+	}
+	return f
+}
+
+func unread(source snapshot.Source, st snapshot.State) string {
+	m := string(source) + " could not be read (" + string(st.Kind) + ")"
+	if st.Detail != "" {
+		m += ": " + st.Detail
+	}
+	return m
+}
+
+// Find gives the check of a code.
+func Find(code Code) (Check, bool) {
+	table := Table()
+	i := slices.IndexFunc(table, func(c Check) bool { return c.Code == code })
+	if i < 0 {
+		return Check{}, false
+	}
+	return table[i], true
+}

@@ -1,0 +1,188 @@
+package check
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/trace"
+	"github.com/kubectl-egress/kubectl-egress/egress"
+	"github.com/kubectl-egress/kubectl-egress/mesh"
+)
+
+// Paths finds every egress path that somebody wants: those of the sets, then those that the objects show by hand: a
+// VirtualService leads a host to an egress gateway, or a Gateway object opens an egress gateway's port for it. Sorted by host and port.
+func Paths(s *snapshot.Snapshot) []egress.Path {
+	f := finder{s: s, wanted: trace.Want(s), found: map[string]bool{}}
+	for _, set := range s.Sets {
+		if set.Broken != "" {
+			continue
+		}
+		for _, p := range set.Paths() {
+			f.add(p)
+		}
+	}
+	for _, l := range f.wanted.Lines() {
+		f.toward(l)
+	}
+	for i := range s.Objects.Gateways {
+		f.opened(&s.Objects.Gateways[i])
+	}
+	slices.SortFunc(f.paths, func(a, b egress.Path) int {
+		return cmp.Or(strings.Compare(string(a.Host), string(b.Host)), cmp.Compare(a.Port, b.Port))
+	})
+	return f.paths
+}
+
+type finder struct {
+	s      *snapshot.Snapshot
+	wanted *trace.Wanted
+	found  map[string]bool // by name of the path
+	paths  []egress.Path
+}
+
+func (f *finder) add(p egress.Path) {
+	if f.found[p.String()] {
+		return
+	}
+	f.found[p.String()] = true
+	f.paths = append(f.paths, p)
+}
+
+// toward adds the paths of a route that leads to an egress gateway.
+func (f *finder) toward(l trace.Line) {
+	if l.Gateway == (egress.GatewayRef{}) {
+		return
+	}
+	for _, name := range l.Hosts {
+		host, err := egress.ParseHost(name)
+		if err != nil {
+			continue // an address or a name of the cluster's own: no egress by name
+		}
+		p := egress.Path{Host: host, Port: l.Port, Protocol: f.protocol(l, host), Gateway: l.Gateway}
+		if p.Port == 0 {
+			p.Port = map[egress.Protocol]int{egress.ProtocolHTTP: 80, egress.ProtocolTLS: 443}[p.Protocol]
+		}
+		p.Mode = f.mode(p)
+		f.add(p)
+	}
+}
+
+func (f *finder) protocol(l trace.Line, host egress.Host) egress.Protocol {
+	switch l.List {
+	case trace.HTTPList:
+		return egress.ProtocolHTTP
+	case trace.TLSList:
+		return egress.ProtocolTLS
+	}
+	for _, e := range entries(f.s, string(host)) {
+		if i := entryPort(e, l.Port); i >= 0 && strings.HasPrefix(strings.ToUpper(e.Spec.Ports[i].Protocol), "HTTP") && l.Port != 443 {
+			return egress.ProtocolHTTP
+		}
+	}
+	return egress.ProtocolTLS
+}
+
+// opened adds the paths of a Gateway object's servers to which nothing leads: the first half of the way is missing.
+func (f *finder) opened(g *snapshot.Gateway) {
+	for _, gw := range f.s.Facts.Gateways {
+		if !selects(g, gw) {
+			continue
+		}
+		for i := range g.Spec.Servers {
+			o := opened{gateway: g, server: &g.Spec.Servers[i], index: i}
+			for _, h := range o.server.Hosts {
+				f.unfed(o, gw, h)
+			}
+		}
+		return
+	}
+}
+
+func (f *finder) unfed(o opened, gw mesh.Gateway, serverHost string) {
+	_, name := snapshot.ServerHost(serverHost)
+	host, err := egress.ParseHost(name)
+	if err != nil || len(entries(f.s, name)) == 0 && len(f.wanted.Onward(name)) == 0 {
+		return
+	}
+	fed := slices.ContainsFunc(f.wanted.For(name), func(l trace.Line) bool {
+		return l.Gateway == gw.Ref() && target(gw, l.ToPort) == target(gw, o.server.Port.Number)
+	})
+	if fed {
+		return
+	}
+	p := egress.Path{Host: host, Port: servicePort(gw, o.server.Port.Number), Protocol: egress.ProtocolHTTP, Gateway: gw.Ref()}
+	if o.isTLS() {
+		p.Protocol = egress.ProtocolTLS
+	}
+	p.Mode = f.mode(p)
+	f.add(p)
+}
+
+// servicePort is the number by which the gateway's Service calls a port that may be written as the pod's.
+func servicePort(gw mesh.Gateway, number int) int {
+	for _, p := range gw.Ports {
+		if p.Target == number {
+			return p.Number
+		}
+	}
+	return number
+}
+
+// mode guesses which documented configuration a path made by hand follows.
+func (f *finder) mode(p egress.Path) egress.Mode {
+	host := string(p.Host)
+	var onward []trace.Line
+	for _, l := range f.wanted.Onward(host) {
+		if (l.List == trace.HTTPList) == (p.Protocol == egress.ProtocolHTTP) {
+			onward = append(onward, l)
+		}
+	}
+	if p.Protocol == egress.ProtocolHTTP {
+		return f.origination(host, onward)
+	}
+	if !p.Host.IsWildcard() {
+		return egress.Passthrough
+	}
+	for _, l := range onward {
+		switch {
+		case len(entries(f.s, l.To)) == 0:
+		case strings.HasPrefix(l.To, "*"):
+			return egress.SNIDynamic
+		case static(f.s, l.To):
+			return egress.SNIProxy
+		default:
+			return egress.CommonHost
+		}
+	}
+	return egress.SNIDynamic
+}
+
+// origination tells by the DestinationRules for the host whether the gateway begins TLS, and with whose certificate.
+func (f *finder) origination(host string, onward []trace.Line) egress.Mode {
+	mode := egress.HTTP
+	for i := range f.s.Objects.DestinationRules {
+		d := &f.s.Objects.DestinationRules[i]
+		if !snapshot.HostCovers(f.s.FullHost(d.Spec.Host, d.Namespace), host) {
+			continue
+		}
+		for _, l := range onward {
+			switch _, tls := policyTLS(d.Spec.TrafficPolicy, l.ToPort); {
+			case tls == nil:
+			case tls.Mode == "MUTUAL":
+				return egress.MTLSOrigination
+			case tls.Mode == "SIMPLE":
+				mode = egress.TLSOrigination
+			}
+		}
+	}
+	return mode
+}
+
+// static says whether the host is an address of the gateway's own pod, as the SNI proxy is.
+func static(s *snapshot.Snapshot, host string) bool {
+	return slices.ContainsFunc(entries(s, host), func(e *snapshot.ServiceEntry) bool {
+		return strings.EqualFold(e.Spec.Resolution, "STATIC") && len(e.Spec.Endpoints) > 0
+	})
+}

@@ -1,0 +1,288 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/trace"
+	"github.com/kubectl-egress/kubectl-egress/egress"
+	"github.com/kubectl-egress/kubectl-egress/stats/admin"
+)
+
+var serverNameUnknown = Check{
+	Code:     "EGR017",
+	Title:    "server name sent by the sidecar is not the gateway's",
+	Severity: Fail,
+	Hop:      egress.AtGateway,
+	Needs:    []snapshot.Source{snapshot.Gateways, snapshot.VirtualServices, snapshot.DestinationRules},
+	Run: func(s *snapshot.Snapshot, p trace.Path) []Finding {
+		legs := slices.DeleteFunc(stopped(&p, egress.AtGateway, trace.NoChain), func(l *trace.Leg) bool {
+			return len(l.Ask.TLS) == 0 || l.Ask.TLS[0].Mode != admin.IstioMutual
+		})
+		if len(legs) == 0 {
+			return nil
+		}
+		sni := legs[0].Ask.SNI()
+		for _, o := range meant(s, &p, legs[0]) {
+			if !selects(o.gateway, p.Want) || !o.ends() || slices.ContainsFunc(o.server.Hosts, func(h string) bool { return serverCovers(h, sni) }) {
+				continue
+			}
+			f := because(legs)
+			f.Object = object("Gateway", o.gateway.Meta, fmt.Sprintf("spec.servers[%d].hosts", o.index))
+			f.Message = fmt.Sprintf("sidecars send server name %s, which is not among the hosts of Gateway %s (%s)",
+				sni, o.gateway, strings.Join(o.server.Hosts, ", "))
+			if rule, path, tls := sender(s, &p, legs[0]); rule != nil && tls != nil {
+				f.Object = object("DestinationRule", rule.Meta, strings.ReplaceAll(strings.TrimPrefix(path, "/"), "/", ".")+".sni")
+				f.Fix = patch(f.Object, add(path+"/sni", string(p.Host)))
+			} else {
+				f.Fix = patch(f.Object, add(fmt.Sprintf("/spec/servers/%d/hosts/-", o.index), "*"))
+			}
+			return []Finding{f}
+		}
+		return nil
+	},
+	Why: "With Istio mTLS the gateway chooses its filter chain by the server name that the sidecar sends. Without sni in the " +
+		"DestinationRule that is a name of Istio's own (outbound_.80_.subset_.gateway), which no server's hosts hold: the gateway closes " +
+		"the connection (NR filter_chain_not_found), and clients get 503 or a reset.",
+	Fix: "Set tls.sni in the subset to the host, one subset for each host.",
+}
+
+var matchOnTargetPort = Check{
+	Code:     "EGR018",
+	Title:    "match on a port that is not the Gateway's",
+	Severity: Fail,
+	Hop:      egress.AtGateway,
+	Needs:    onGateway,
+	Run: func(s *snapshot.Snapshot, p trace.Path) []Finding {
+		legs := stopped(&p, egress.AtGateway, missing...)
+		if len(legs) == 0 {
+			return nil
+		}
+		for _, o := range meant(s, &p, legs[0]) {
+			lines := linesOn(&p, o.name())
+			fits := func(l trace.Line) bool { return l.Port == 0 || l.Port == o.server.Port.Number }
+			if len(lines) == 0 || slices.ContainsFunc(lines, fits) || !selects(o.gateway, p.Want) {
+				continue
+			}
+			i := slices.IndexFunc(lines, func(l trace.Line) bool { return target(p.Want, l.Port) == target(p.Want, o.server.Port.Number) })
+			if i < 0 {
+				continue
+			}
+			l := lines[i]
+			f := because(legs)
+			at := matchPath(l) + "/port"
+			f.Object = object("VirtualService", l.VirtualService.Meta, strings.ReplaceAll(strings.TrimPrefix(at, "/"), "/", "."))
+			f.Message = fmt.Sprintf("VirtualService %s matches port %d on Gateway %s, whose server has number %d",
+				l.VirtualService, l.Port, o.gateway, o.server.Port.Number)
+			f.Fix = patch(f.Object, replace(at, o.server.Port.Number))
+			return []Finding{f}
+		}
+		return nil
+	},
+	Why: "A match for a Gateway compares with the port number that the Gateway's server is written with, not with the port on which the " +
+		"pods listen. A route that matches the other one is attached to no server: 404 NR, or no listener at all.",
+	Fix: "Write the Gateway's own port number in the match.",
+}
+
+var gatewayWithoutRoute = Check{
+	Code:     "EGR019",
+	Title:    "Gateway without a route for the host",
+	Severity: Fail,
+	Hop:      egress.AtGateway,
+	Needs:    onGateway,
+	Run: func(s *snapshot.Snapshot, p trace.Path) []Finding {
+		legs := stopped(&p, egress.AtGateway, missing...)
+		if len(legs) == 0 {
+			return nil
+		}
+		for _, o := range meant(s, &p, legs[0]) {
+			if !selects(o.gateway, p.Want) || len(linesOn(&p, o.name())) > 0 {
+				continue
+			}
+			v := routesBoundTo(&p, o.name())
+			list := listFor(&p)
+			if o.ends() && list == trace.TLSList {
+				list = trace.TCPList
+			}
+			f := because(legs)
+			f.Object = object("VirtualService", v.Meta, "spec."+string(list))
+			f.Message = fmt.Sprintf("VirtualService %s has no route that leads %s from Gateway %s to the outside", v, p.Host, o.gateway)
+			f.Fix = patch(f.Object, addRoute(v, list, onwardRoute(&p, gatewayWord(v, o.name()), o.server.Port.Number, list)))
+			return []Finding{f}
+		}
+		return nil
+	},
+	Why: "The way has two halves: from the sidecar to the gateway, and from the gateway to the outside. Without a route for the second the " +
+		"gateway answers 404 (HTTP) or has no listener (TLS).",
+	Fix: "Add a route with match.gateways naming the Gateway and the host as destination.",
+}
+
+func routesBoundTo(p *trace.Path, gateway string) *snapshot.VirtualService {
+	routes := routesFor(p)
+	i := slices.IndexFunc(routes, func(v *snapshot.VirtualService) bool { return slices.Contains(v.Bound(), gateway) })
+	return routes[i] // the caller has found the Gateway by way of such an object
+}
+
+var sameHostTwice = Check{
+	Code:     "EGR020",
+	Title:    "two Gateways clash on the same port of the same pods",
+	Severity: Fail,
+	Hop:      egress.AtGateway,
+	Needs:    onGateway,
+	Run: func(s *snapshot.Snapshot, p trace.Path) []Finding {
+		legs := stopped(&p, egress.AtGateway, trace.NoListener, trace.NoChain, trace.NoRoute, trace.Answered, trace.PlainToTLS, trace.TLSToPlain)
+		if len(legs) == 0 {
+			return nil
+		}
+		for _, ours := range meant(s, &p, legs[0]) {
+			if !selects(ours.gateway, p.Want) {
+				continue
+			}
+			theirs, why, ok := clash(s, &p, ours)
+			if !ok {
+				continue
+			}
+			f := because(legs)
+			f.Object = object("Gateway", theirs.gateway.Meta, fmt.Sprintf("spec.servers[%d]", theirs.index))
+			f.Message = fmt.Sprintf("Gateway %s (port %d) and Gateway %s (port %d) %s on port %d of the same pods: istiod leaves one out",
+				ours.gateway, ours.server.Port.Number, theirs.gateway, theirs.server.Port.Number, why, target(p.Want, ours.server.Port.Number))
+			f.Fix = withdraw(f.Object, theirs, &p)
+			return []Finding{f}
+		}
+		return nil
+	},
+	Why: "The Gateways of all namespaces that select the same pods are merged per port. Of two servers with the same host on the same port " +
+		"istiod keeps one and skips the other wholly, with all its other hosts; HTTP and TLS cannot share a port at all. 443 and 8443 are " +
+		"the same port where the gateway's Service maps one to the other, and different selectors may select the same pods.",
+	Fix: "Leave the host in one of the Gateways only, or use another port.",
+}
+
+// clash finds a server of another Gateway that cannot be on the same pods together with ours.
+func clash(s *snapshot.Snapshot, p *trace.Path, ours opened) (theirs opened, why string, found bool) {
+	port := target(p.Want, ours.server.Port.Number)
+	for i := range s.Objects.Gateways {
+		g := &s.Objects.Gateways[i]
+		if g == ours.gateway || !selects(g, p.Want) {
+			continue
+		}
+		for j := range g.Spec.Servers {
+			theirs = opened{gateway: g, server: &g.Spec.Servers[j], index: j}
+			switch {
+			case target(p.Want, theirs.server.Port.Number) != port:
+			case theirs.plain() != ours.plain():
+				return theirs, fmt.Sprintf("want %s and %s", ours.server.Port.Protocol, theirs.server.Port.Protocol), true
+			case sameName(ours, theirs, string(p.Host)):
+				return theirs, fmt.Sprintf("both have %s", p.Host), true
+			}
+		}
+	}
+	return opened{}, "", false
+}
+
+// plain says whether the server takes plain text, which cannot share a port with TLS.
+func (o opened) plain() bool {
+	return slices.Contains([]string{"HTTP", "HTTP2", "GRPC", "TCP", "MONGO"}, strings.ToUpper(o.server.Port.Protocol))
+}
+
+// sameName says whether both servers write a host that covers the path's in the same words.
+func sameName(a, b opened, host string) bool {
+	return slices.ContainsFunc(a.server.Hosts, func(h string) bool {
+		_, name := snapshot.ServerHost(h)
+		return serverCovers(h, host) && slices.ContainsFunc(b.server.Hosts, func(o string) bool {
+			_, other := snapshot.ServerHost(o)
+			return strings.EqualFold(name, other)
+		})
+	})
+}
+
+// withdraw takes the clashing part of the other Gateway away and leaves the rest of it.
+func withdraw(o *Object, theirs opened, p *trace.Path) string {
+	hosts := theirs.server.Hosts
+	i := slices.IndexFunc(hosts, func(h string) bool { return serverCovers(h, string(p.Host)) })
+	switch {
+	case i >= 0 && len(hosts) > 1:
+		return patch(o, remove(fmt.Sprintf("/spec/servers/%d/hosts/%d", theirs.index, i)))
+	case len(theirs.gateway.Spec.Servers) > 1:
+		return patch(o, remove(fmt.Sprintf("/spec/servers/%d", theirs.index)))
+	}
+	return fmt.Sprintf("kubectl -n %s delete %s %s", word(o.Namespace), resources[o.Kind], word(o.Name))
+}
+
+var tlsModesDiffer = Check{
+	Code:     "EGR024",
+	Title:    "sidecar and gateway disagree about TLS",
+	Severity: Fail,
+	Hop:      egress.AtGateway,
+	Needs:    []snapshot.Source{snapshot.Gateways, snapshot.VirtualServices, snapshot.DestinationRules},
+	Run: func(s *snapshot.Snapshot, p trace.Path) []Finding {
+		legs := stopped(&p, egress.AtGateway, trace.NoChain, trace.PlainToTLS, trace.TLSToPlain)
+		if len(legs) == 0 {
+			return nil
+		}
+		for _, o := range meant(s, &p, legs[0]) {
+			if _, _, clashes := clash(s, &p, o); clashes || !selects(o.gateway, p.Want) {
+				continue
+			}
+			istio := len(legs[0].Ask.TLS) > 0 && legs[0].Ask.TLS[0].Mode == admin.IstioMutual
+			switch {
+			case istio && !o.ends():
+				return []Finding{endHere(s, &p, legs, o)}
+			case !istio && o.ends():
+				return []Finding{beginThere(s, &p, legs, o)}
+			}
+		}
+		return nil
+	},
+	Why: "Gateway pods do not take part in automatic mTLS: only the DestinationRule decides whether sidecars begin Istio's TLS to them, and " +
+		"only the Gateway's server whether it is ended there. If one does and the other does not, connections break: plain text meets " +
+		"a TLS listener, TLS meets an HTTP listener (400 DPE), or Istio's own handshake is sent on to the outside server.",
+	Fix: "Use ISTIO_MUTUAL in both, with sni in the subset, or in neither.",
+}
+
+// endHere mends a gateway that does not end what the sidecars begin: they no longer begin it.
+func endHere(s *snapshot.Snapshot, p *trace.Path, legs []*trace.Leg, o opened) Finding {
+	f := because(legs)
+	f.Message = fmt.Sprintf("sidecars begin Istio's TLS to the gateway, and server %d of Gateway %s (%s) does not end it",
+		o.server.Port.Number, o.gateway, o.server.Port.Protocol)
+	f.Object = object("Gateway", o.gateway.Meta, fmt.Sprintf("spec.servers[%d].tls", o.index))
+	if rule, path, tls := sender(s, p, legs[0]); rule != nil && tls != nil {
+		f.Object = object("DestinationRule", rule.Meta, strings.ReplaceAll(strings.TrimPrefix(path, "/"), "/", "."))
+		f.Fix = patch(f.Object, remove(path))
+	}
+	return f
+}
+
+// beginThere mends sidecars that do not begin what the gateway wants to end: a subset with Istio's TLS, and the route to it.
+func beginThere(s *snapshot.Snapshot, p *trace.Path, legs []*trace.Leg, o opened) Finding {
+	f := because(legs)
+	f.Message = fmt.Sprintf("server %d of Gateway %s ends TLS (%s), and sidecars send it %s",
+		o.server.Port.Number, o.gateway, o.server.TLS.Mode, map[bool]string{true: "the application's own", false: "plain text"}[len(legs[0].Ask.TLS) > 0])
+	f.Object = object("Gateway", o.gateway.Meta, fmt.Sprintf("spec.servers[%d].tls", o.index))
+	for _, l := range p.Wanted.Toward(string(p.Host), p.Port) {
+		if !l.ForMesh() {
+			continue
+		}
+		subset := l.Subset
+		if subset == "" {
+			subset = named(string(p.Host))
+		}
+		having, rules := rulesFor(s, p, subset)
+		rule := lookUp(s, rules, p.Gateway.Namespace, p.Gateway.Namespace)
+		f.Fix = createRule(s, p, subset, named(string(p.Host)))
+		switch {
+		case having != nil:
+			i := slices.IndexFunc(having.Spec.Subsets, func(sub snapshot.Subset) bool { return sub.Name == subset })
+			f.Fix = patch(object("DestinationRule", having.Meta, ""), replace(fmt.Sprintf("/spec/subsets/%d", i), subsetSpec(s, p, subset)))
+		case rule != nil:
+			f.Fix = addSubset(object("DestinationRule", rule.Meta, ""), rule, subsetSpec(s, p, subset))
+		}
+		if l.Subset == "" {
+			v := object("VirtualService", l.VirtualService.Meta, "")
+			f.Fix += "\n" + patch(v, add(fmt.Sprintf("/spec/%s/%d/route/0/destination/subset", l.List, l.Index), subset))
+		}
+		break
+	}
+	return f
+}

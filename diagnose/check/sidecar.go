@@ -1,0 +1,325 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/trace"
+	"github.com/kubectl-egress/kubectl-egress/egress"
+)
+
+var past = []trace.Kind{trace.Bypass, trace.Blocked, trace.Elsewhere}
+
+var notBoundToMesh = Check{
+	Code:     "EGR001",
+	Title:    "VirtualService not bound to mesh",
+	Severity: Fail,
+	Hop:      egress.AtSidecar,
+	Needs:    []snapshot.Source{snapshot.VirtualServices},
+	Run: func(s *snapshot.Snapshot, p trace.Path) []Finding {
+		legs := slices.DeleteFunc(stopped(&p, egress.AtSidecar, past...), func(l *trace.Leg) bool {
+			return slices.ContainsFunc(p.Wanted.Toward(string(p.Host), p.Port), func(w trace.Line) bool {
+				return w.ForMesh() && w.VirtualService.VisibleTo(s, l.Proxy.Namespace)
+			})
+		})
+		if len(legs) == 0 {
+			return nil
+		}
+		f := because(legs)
+		bindToMesh(s, &p, &f)
+		return []Finding{f}
+	},
+	Why: "Sidecars follow only routes of VirtualServices that are bound to the reserved gateway \"mesh\". Without it a request still " +
+		"succeeds, but it goes straight to the outside: nothing of what the gateway logs, permits or encrypts happens, and the answer " +
+		"looks the same.",
+	Fix: "Add \"mesh\" to spec.gateways, and give the route that leads to the gateway match.gateways: [mesh].",
+}
+
+// bindToMesh blames the VirtualService that was meant to lead to the gateway and mends it.
+func bindToMesh(s *snapshot.Snapshot, p *trace.Path, f *Finding) {
+	candidates := routesFor(p)
+	toward := p.Wanted.Toward(string(p.Host), p.Port)
+	switch {
+	case len(toward) > 0:
+		l := toward[0]
+		f.Object = object("VirtualService", l.VirtualService.Meta, "spec.gateways")
+		f.Message = fmt.Sprintf("VirtualService %s is not bound to %q: sidecars go straight out", l.VirtualService, snapshot.Mesh)
+		f.Fix = patch(f.Object, boundOps(l)...)
+	case len(candidates) > 0:
+		v := candidates[0]
+		f.Object = object("VirtualService", v.Meta, "spec."+string(listFor(p)))
+		f.Message = fmt.Sprintf("VirtualService %s has no route that leads %s from %q to gateway %s", v, p, snapshot.Mesh, p.Gateway)
+		f.Fix = patch(f.Object, routeOps(s, p, v)...)
+	default:
+		f.Message = fmt.Sprintf("no VirtualService leads %s to gateway %s", p, p.Gateway)
+		f.Fix = createRoutes(s, p)
+	}
+	if fix, ok := setOf(p); ok && len(toward) == 0 {
+		f.Fix = fix
+	}
+}
+
+// boundOps binds an object to the mesh, and the match of the line as well if it names other gateways only.
+func boundOps(l trace.Line) []op {
+	var ops []op
+	if !slices.Contains(l.VirtualService.Bound(), snapshot.Mesh) {
+		ops = append(ops, add("/spec/gateways/-", snapshot.Mesh))
+	}
+	if l.Match == nil || len(l.Match.Gateways) == 0 || slices.Contains(l.Match.Gateways, snapshot.Mesh) {
+		return ops
+	}
+	return append(ops, replace(matchPath(l)+"/gateways", []string{snapshot.Mesh}))
+}
+
+// routeOps adds a route towards the gateway, before the others so that none of them takes its traffic.
+func routeOps(s *snapshot.Snapshot, p *trace.Path, v *snapshot.VirtualService) []op {
+	var ops []op
+	if !slices.Contains(v.Bound(), snapshot.Mesh) {
+		ops = append(ops, add("/spec/gateways/-", snapshot.Mesh))
+	}
+	return append(ops, addRoute(v, listFor(p), towardRoute(s, p)))
+}
+
+func addRoute(v *snapshot.VirtualService, list trace.List, route any) op {
+	have := map[trace.List]int{trace.HTTPList: len(v.Spec.HTTP), trace.TLSList: len(v.Spec.TLS), trace.TCPList: len(v.Spec.TCP)}[list]
+	if have == 0 {
+		return add("/spec/"+string(list), []any{route})
+	}
+	return add("/spec/"+string(list)+"/0", route)
+}
+
+func listFor(p *trace.Path) trace.List {
+	if p.Protocol == egress.ProtocolTLS {
+		return trace.TLSList
+	}
+	return trace.HTTPList
+}
+
+// fields are those of an object to be written.
+type fields = map[string]any
+
+// towardRoute is the route from the sidecars to the gateway.
+func towardRoute(s *snapshot.Snapshot, p *trace.Path) fields {
+	destination := fields{"host": gatewayHost(s, p), "port": fields{"number": p.Port}}
+	if subset := subsetFor(s, p); subset != "" {
+		destination["subset"] = subset
+	}
+	return fields{"match": []any{matchFor(p, snapshot.Mesh)}, "route": []any{fields{"destination": destination}}}
+}
+
+// onwardRoute is the route from a Gateway to the outside.
+func onwardRoute(p *trace.Path, gateway string, number int, list trace.List) fields {
+	match := fields{"gateways": []string{gateway}, "port": number}
+	if list == trace.TLSList {
+		match["sniHosts"] = []string{string(p.Host)}
+	}
+	return fields{
+		"match": []any{match},
+		"route": []any{fields{"destination": fields{"host": string(p.Host), "port": fields{"number": p.Port}}}},
+	}
+}
+
+func matchFor(p *trace.Path, gateway string) fields {
+	match := fields{"gateways": []string{gateway}, "port": p.Port}
+	if p.Protocol == egress.ProtocolTLS {
+		match["sniHosts"] = []string{string(p.Host)}
+	}
+	return match
+}
+
+// subsetFor finds a subset of the gateway that sends the host as server name, for a gateway that ends Istio's TLS.
+func subsetFor(s *snapshot.Snapshot, p *trace.Path) string {
+	host := gatewayHost(s, p)
+	for i := range s.Objects.DestinationRules {
+		d := &s.Objects.DestinationRules[i]
+		if s.FullHost(d.Spec.Host, d.Namespace) != host {
+			continue
+		}
+		for _, sub := range d.Spec.Subsets {
+			if sub.TrafficPolicy != nil && sub.TrafficPolicy.TLS != nil && sub.TrafficPolicy.TLS.SNI == string(p.Host) {
+				return sub.Name
+			}
+		}
+	}
+	return ""
+}
+
+// createRoutes makes the VirtualService that is missing altogether, for the Gateway that names the host.
+func createRoutes(s *snapshot.Snapshot, p *trace.Path) string {
+	for _, o := range servers(s, string(p.Host)) {
+		if !selects(o.gateway, p.Want) {
+			continue
+		}
+		list := listFor(p)
+		onward := list
+		if o.ends() && list == trace.TLSList {
+			onward = trace.TCPList
+		}
+		spec := fields{"hosts": []string{string(p.Host)}, "gateways": []string{snapshot.Mesh, o.gateway.Name}}
+		routes := map[trace.List][]any{list: {towardRoute(s, p)}}
+		routes[onward] = append(routes[onward], onwardRoute(p, o.gateway.Name, o.server.Port.Number, onward))
+		for l, r := range routes {
+			spec[string(l)] = r
+		}
+		return apply(networking(s.Facts.Networking, "VirtualService", o.gateway.Namespace, named(string(p.Host)), spec))
+	}
+	return ""
+}
+
+// matchPath is where the match of a line is in its object.
+func matchPath(l trace.Line) string {
+	matches := map[trace.List]func() []snapshot.RouteMatch{
+		trace.HTTPList: func() []snapshot.RouteMatch { return l.VirtualService.Spec.HTTP[l.Index].Match },
+		trace.TLSList:  func() []snapshot.RouteMatch { return l.VirtualService.Spec.TLS[l.Index].Match },
+		trace.TCPList:  func() []snapshot.RouteMatch { return l.VirtualService.Spec.TCP[l.Index].Match },
+	}[l.List]()
+	for i := range matches {
+		if &matches[i] == l.Match {
+			return fmt.Sprintf("/spec/%s/%d/match/%d", l.List, l.Index, i)
+		}
+	}
+	return fmt.Sprintf("/spec/%s/%d/match/0", l.List, l.Index)
+}
+
+var noServiceEntry = Check{
+	Code:     "EGR002",
+	Title:    "no ServiceEntry for the host",
+	Severity: Fail,
+	Hop:      egress.AtSidecar,
+	Needs:    []snapshot.Source{snapshot.ServiceEntries},
+	Run: func(s *snapshot.Snapshot, p trace.Path) []Finding {
+		if strings.HasSuffix(string(p.Host), ".svc."+s.ClusterDomain()) {
+			return nil // a Service of the cluster needs none
+		}
+		known := entries(s, string(p.Host))
+		unknown := func(l *trace.Leg) bool {
+			return !slices.ContainsFunc(known, func(e *snapshot.ServiceEntry) bool {
+				return entryPort(e, p.Port) >= 0 && (l.Hop == egress.AtGateway || e.VisibleTo(s, l.Proxy.Namespace))
+			})
+		}
+		legs := append(stopped(&p, egress.AtSidecar, past...), stopped(&p, egress.AtGateway, trace.NoCluster)...)
+		legs = slices.DeleteFunc(legs, func(l *trace.Leg) bool {
+			through := l.Stop.Cluster == trace.Passthrough || l.Stop.Cluster == trace.BlackHole
+			return !unknown(l) || l.Hop == egress.AtSidecar && !through
+		})
+		if len(legs) == 0 {
+			return nil
+		}
+		f := because(legs)
+		f.Hop = legs[0].Hop
+		registerHost(s, &p, &f, known)
+		return []Finding{f}
+	},
+	Why: "Istio makes a listener and a cluster for an outside host only if a ServiceEntry names the host with the port. Without it the " +
+		"sidecar has nothing to match the host's traffic with, whatever the VirtualService says: it passes it through to the outside " +
+		"(outboundTrafficPolicy ALLOW_ANY), or refuses it (REGISTRY_ONLY).",
+	Fix: "Create a ServiceEntry with the host, the port, protocol TLS (HTTP for port 80), location MESH_EXTERNAL and resolution DNS.",
+}
+
+// registerHost says what is missing and creates it.
+func registerHost(s *snapshot.Snapshot, p *trace.Path, f *Finding, known []*snapshot.ServiceEntry) {
+	port := fields{"number": p.Port, "name": strings.ToLower(string(p.Protocol)), "protocol": string(p.Protocol)}
+	if len(known) > 0 {
+		e := known[0]
+		f.Object = object("ServiceEntry", e.Meta, "spec.ports")
+		if entryPort(e, p.Port) < 0 {
+			f.Message = fmt.Sprintf("ServiceEntry %s does not have port %d", e, p.Port)
+			f.Fix = patch(f.Object, add("/spec/ports/-", port))
+			return
+		}
+		f.Object.Field = "spec.exportTo"
+		f.Message = fmt.Sprintf("ServiceEntry %s is not exported to the client's namespace", e)
+		f.Fix = patch(f.Object, add("/spec/exportTo/-", f.explains[0].Proxy.Namespace))
+		return
+	}
+	namespace := "default"
+	if routes := routesFor(p); len(routes) > 0 {
+		namespace = routes[0].Namespace
+	}
+	f.Message = fmt.Sprintf("no ServiceEntry names %s", p.Host)
+	resolution := "DNS"
+	if p.Host.IsWildcard() {
+		resolution = "NONE"
+	}
+	f.Fix = apply(networking(s.Facts.Networking, "ServiceEntry", namespace, named(string(p.Host)), fields{
+		"hosts": []string{string(p.Host)}, "location": "MESH_EXTERNAL", "resolution": resolution, "ports": []any{port},
+	}))
+	if fix, ok := setOf(p); ok {
+		f.Fix = fix
+	}
+}
+
+var httpProtocolOnTLSPort = Check{
+	Code:     "EGR003",
+	Title:    "protocol HTTP on a port that carries TLS",
+	Severity: Fail,
+	Hop:      egress.AtSidecar,
+	Needs:    []snapshot.Source{snapshot.ServiceEntries},
+	Run: func(s *snapshot.Snapshot, p trace.Path) []Finding {
+		if p.Protocol != egress.ProtocolTLS {
+			return nil
+		}
+		for _, e := range entries(s, string(p.Host)) {
+			i := entryPort(e, p.Port)
+			if i < 0 || !slices.Contains([]string{"HTTP", "HTTP2", "GRPC"}, strings.ToUpper(e.Spec.Ports[i].Protocol)) {
+				continue
+			}
+			legs := slices.DeleteFunc(stopped(&p, egress.AtSidecar, past...), func(l *trace.Leg) bool { return !e.VisibleTo(s, l.Proxy.Namespace) })
+			if len(legs) == 0 {
+				continue
+			}
+			f := because(legs)
+			path := fmt.Sprintf("spec.ports[%d].protocol", i)
+			f.Object = object("ServiceEntry", e.Meta, path)
+			f.Message = fmt.Sprintf("ServiceEntry %s says that port %d speaks %s: sidecars do not look for server names there", e, p.Port, e.Spec.Ports[i].Protocol)
+			f.Fix = patch(f.Object, replace(fmt.Sprintf("/spec/ports/%d/protocol", i), "TLS"))
+			return []Finding{f}
+		}
+		return nil
+	},
+	Why: "A port of protocol HTTP makes sidecars look for HTTP requests. TLS is none, so it falls through to the chain for unknown traffic " +
+		"and goes straight out; the VirtualService's tls routes have no chain to stand in.",
+	Fix: "Give the port protocol TLS (or HTTPS).",
+}
+
+var gatewayWithoutEndpoint = Check{
+	Code:     "EGR026",
+	Title:    "gateway without endpoints",
+	Severity: Fail,
+	Hop:      egress.AtSidecar,
+	Needs:    []snapshot.Source{snapshot.Services},
+	Run: func(s *snapshot.Snapshot, p trace.Path) []Finding {
+		legs := stopped(&p, egress.AtSidecar, trace.NoEndpoint)
+		if len(legs) == 0 {
+			return nil
+		}
+		f := because(legs)
+		i := slices.IndexFunc(s.Objects.Services, func(svc snapshot.Service) bool {
+			return svc.Namespace == p.Gateway.Namespace && svc.Name == p.Gateway.Service
+		})
+		if i < 0 {
+			f.Message = fmt.Sprintf("there is no Service %s for sidecars to send to", p.Gateway)
+			f.Fix = fmt.Sprintf("kubectl -n %s get services", word(p.Gateway.Namespace))
+			return []Finding{f}
+		}
+		svc := &s.Objects.Services[i]
+		f.Object = object("Service", svc.Meta, "spec.selector")
+		f.Message = fmt.Sprintf("Service %s of the gateway has no ready pod", svc)
+		f.Fix = fmt.Sprintf("kubectl -n %s get pods -l %s", word(svc.Namespace), word(selectorText(svc.Spec.Selector)))
+		return []Finding{f}
+	},
+	Why: "Sidecars send to the pods behind the gateway's Service. If its selector fits no pod, or none is ready, connections are reset at " +
+		"once (flag UH).",
+	Fix: "Look at the gateway's pods: scale the Deployment up, or correct the Service's selector.",
+}
+
+func selectorText(selector map[string]string) string {
+	var parts []string
+	for k, v := range selector {
+		parts = append(parts, k+"="+v)
+	}
+	slices.Sort(parts)
+	return strings.Join(parts, ",")
+}

@@ -1,0 +1,174 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/trace"
+	"github.com/kubectl-egress/kubectl-egress/egress"
+)
+
+var subsetNotFound = Check{
+	Code:     "EGR023",
+	Title:    "subset of the gateway not found",
+	Severity: Fail,
+	Hop:      egress.AtSidecar,
+	Needs:    []snapshot.Source{snapshot.DestinationRules},
+	Run: func(s *snapshot.Snapshot, p trace.Path) []Finding {
+		subset := ""
+		legs := slices.DeleteFunc(stopped(&p, egress.AtSidecar, trace.NoCluster), func(l *trace.Leg) bool {
+			name, ok := trace.ParseCluster(l.Stop.Cluster)
+			if !ok || name.Subset == "" || name.Host != gatewayHost(s, &p) {
+				return true
+			}
+			subset = name.Subset
+			return false
+		})
+		if len(legs) == 0 {
+			return nil
+		}
+		f := because(legs)
+		provideSubset(s, &p, &f, subset)
+		return []Finding{f}
+	},
+	Why: "A route may name a subset of the gateway's Service. Only a DestinationRule makes subsets, and a sidecar looks for the rule in its " +
+		"own namespace, then in that of the gateway's Service, then in Istio's root namespace, and takes the first that is exported to " +
+		"it. If it finds no rule with the subset, the route leads to a cluster that does not exist: 503 NC, or a reset connection.",
+	Fix: "Put the DestinationRule with the subset into the namespace of the gateway's Service, exported to all.",
+}
+
+// provideSubset says why the subset is not found and brings it to where it is.
+func provideSubset(s *snapshot.Snapshot, p *trace.Path, f *Finding, subset string) {
+	client := f.explains[0].Proxy.Namespace
+	having, rules := rulesFor(s, p, subset)
+	used := lookUp(s, rules, client, p.Gateway.Namespace)
+	switch {
+	case having != nil && !having.VisibleTo(s, client) && onPath(s, having.Namespace, client, p.Gateway.Namespace):
+		f.Object = object("DestinationRule", having.Meta, "spec.exportTo")
+		f.Message = fmt.Sprintf("DestinationRule %s with subset %s is not exported to namespace %s", having, subset, client)
+		f.Fix = patch(f.Object, add("/spec/exportTo", []string{"*"}))
+	case used != nil && having == nil:
+		f.Object = object("DestinationRule", used.Meta, "spec.subsets")
+		f.Message = fmt.Sprintf("DestinationRule %s has no subset %s", used, subset)
+		f.Fix = addSubset(f.Object, used, subsetSpec(s, p, subset))
+	case used != nil:
+		f.Object = object("DestinationRule", used.Meta, "spec.subsets")
+		f.Message = fmt.Sprintf("sidecars in namespace %s use DestinationRule %s, which has no subset %s; %s has it", client, used, subset, having)
+		f.Fix = addSubset(f.Object, used, subsetSpec(s, p, subset))
+	case having != nil:
+		f.Object = object("DestinationRule", having.Meta, "metadata.namespace")
+		f.Message = fmt.Sprintf("DestinationRule %s with subset %s is in a namespace where sidecars of %s do not look", having, subset, client)
+		f.Fix = createRule(s, p, subset, having.Name)
+	default:
+		f.Message = fmt.Sprintf("no DestinationRule has subset %s of %s", subset, gatewayHost(s, p))
+		f.Fix = createRule(s, p, subset, named(string(p.Host)))
+	}
+	if fix, ok := setOf(p); ok {
+		f.Fix = fix
+	}
+}
+
+// rulesFor gives the DestinationRules for the gateway's Service, and the first of them that has the subset.
+func rulesFor(s *snapshot.Snapshot, p *trace.Path, subset string) (having *snapshot.DestinationRule, all []*snapshot.DestinationRule) {
+	host := gatewayHost(s, p)
+	for i := range s.Objects.DestinationRules {
+		d := &s.Objects.DestinationRules[i]
+		if s.FullHost(d.Spec.Host, d.Namespace) != host {
+			continue
+		}
+		all = append(all, d)
+		if having == nil && slices.ContainsFunc(d.Spec.Subsets, func(sub snapshot.Subset) bool { return sub.Name == subset }) {
+			having = d
+		}
+	}
+	return having, all
+}
+
+// lookUp takes the rule that a sidecar takes: of its own namespace, then of the Service's, then of the root namespace.
+func lookUp(s *snapshot.Snapshot, rules []*snapshot.DestinationRule, client, service string) *snapshot.DestinationRule {
+	for _, namespace := range []string{client, service, s.RootNamespace()} {
+		for _, d := range rules {
+			if d.Namespace == namespace && d.VisibleTo(s, client) {
+				return d
+			}
+		}
+	}
+	return nil
+}
+
+func onPath(s *snapshot.Snapshot, namespace, client, service string) bool {
+	return slices.Contains([]string{client, service, s.RootNamespace()}, namespace)
+}
+
+// subsetSpec is the subset that fits what the gateway expects: Istio's TLS with the host as server name, or plain.
+func subsetSpec(s *snapshot.Snapshot, p *trace.Path, subset string) fields {
+	spec := fields{"name": subset}
+	for _, o := range servers(s, string(p.Host)) {
+		if selects(o.gateway, p.Want) && o.ends() {
+			spec["trafficPolicy"] = fields{"tls": fields{"mode": "ISTIO_MUTUAL", "sni": string(p.Host)}}
+		}
+	}
+	return spec
+}
+
+func addSubset(o *Object, d *snapshot.DestinationRule, subset fields) string {
+	if len(d.Spec.Subsets) == 0 {
+		return patch(o, add("/spec/subsets", []any{subset}))
+	}
+	return patch(o, add("/spec/subsets/-", subset))
+}
+
+func createRule(s *snapshot.Snapshot, p *trace.Path, subset, name string) string {
+	return apply(networking(s.Facts.Networking, "DestinationRule", p.Gateway.Namespace, name, fields{
+		"host": gatewayHost(s, p), "subsets": []any{subsetSpec(s, p, subset)},
+	}))
+}
+
+// sender finds the DestinationRule and the place in it that decides about TLS from the sidecar of a leg to the gateway.
+func sender(s *snapshot.Snapshot, p *trace.Path, leg *trace.Leg) (rule *snapshot.DestinationRule, path string, tls *snapshot.ClientTLS) {
+	cluster := ""
+	client := ""
+	for i := range p.Legs {
+		l := &p.Legs[i]
+		for _, e := range l.Exits {
+			if l.Hop == egress.AtSidecar && e.Ask.SNI() == leg.Ask.SNI() {
+				cluster, client = e.Cluster.Name, l.Proxy.Namespace
+			}
+		}
+	}
+	name, ok := trace.ParseCluster(cluster)
+	if !ok {
+		return nil, "", nil
+	}
+	having, rules := rulesFor(s, p, name.Subset)
+	rule = lookUp(s, rules, client, p.Gateway.Namespace)
+	if rule == nil || having == nil && name.Subset != "" {
+		return nil, "", nil
+	}
+	for i := range rule.Spec.Subsets {
+		if rule.Spec.Subsets[i].Name == name.Subset {
+			if path, tls = policyTLS(rule.Spec.Subsets[i].TrafficPolicy, name.Port); tls != nil {
+				return rule, fmt.Sprintf("/spec/subsets/%d/trafficPolicy%s", i, path), tls
+			}
+		}
+	}
+	path, tls = policyTLS(rule.Spec.TrafficPolicy, name.Port)
+	return rule, "/spec/trafficPolicy" + path, tls
+}
+
+// policyTLS finds the settings for a port: those of the port itself, then those for all.
+func policyTLS(p *snapshot.Policy, port int) (path string, tls *snapshot.ClientTLS) {
+	if p == nil {
+		return "", nil
+	}
+	for i := range p.Ports {
+		if p.Ports[i].Port.Number == port && p.Ports[i].TLS != nil {
+			return fmt.Sprintf("/portLevelSettings/%d/tls", i), p.Ports[i].TLS
+		}
+	}
+	if p.TLS != nil {
+		return "/tls", p.TLS
+	}
+	return "", nil
+}

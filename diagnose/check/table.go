@@ -1,0 +1,28 @@
+package check
+
+// Table lists all checks by code. A check is added by naming it here.
+func Table() []Check {
+	return []Check{
+		notBoundToMesh,          // EGR001
+		noServiceEntry,          // EGR002
+		httpProtocolOnTLSPort,   // EGR003
+		selectorMatchesNoPod,    // EGR011
+		tlsRouteOnEndingServer,  // EGR012
+		gatewayInOtherNamespace, // EGR013
+		serverRefusesNamespace,  // EGR014
+		routesNotExported,       // EGR015
+		serverNameUnknown,       // EGR017
+		matchOnTargetPort,       // EGR018
+		gatewayWithoutRoute,     // EGR019
+		sameHostTwice,           // EGR020
+		subsetNotFound,          // EGR023
+		tlsModesDiffer,          // EGR024
+		gatewayWithoutEndpoint,  // EGR026
+		resolutionNone,          // EGR035
+		entryNotExported,        // EGR037
+		noAccessLog,             // EGR051
+		counterNotRecorded,      // EGR052
+		unexplained,             // EGR056
+		setUnreadable,           // EGR057
+	}
+}

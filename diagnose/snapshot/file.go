@@ -1,0 +1,82 @@
+package snapshot
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/kubectl-egress/kubectl-egress/egress"
+)
+
+// version is that of the saved form. A change that older programs would misread gets a new one.
+const version = "kubectl-egress/v1"
+
+// maxFile bounds a saved snapshot, in bytes: a thousand hosts and a hundred proxies take some 200 MB.
+const maxFile = 512 << 20
+
+// file is the saved form.
+type file struct {
+	APIVersion string    `json:"apiVersion"`
+	Kind       string    `json:"kind"`
+	Snapshot   *Snapshot `json:"snapshot"`
+}
+
+const kind = "Snapshot"
+
+// Save writes the snapshot as one JSON document.
+func (s *Snapshot) Save(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", " ")
+	e.SetEscapeHTML(false)
+	if err := e.Encode(file{APIVersion: version, Kind: kind, Snapshot: s}); err != nil {
+		return fmt.Errorf("save snapshot: %w", err)
+	}
+	return nil
+}
+
+// Load reads what Save wrote. What comes from elsewhere is refused with a reason.
+func Load(r io.Reader) (*Snapshot, error) {
+	limited := &io.LimitedReader{R: r, N: maxFile + 1}
+	d := json.NewDecoder(limited)
+	var f file
+	err := d.Decode(&f)
+	switch {
+	case limited.N <= 0:
+		return nil, fmt.Errorf("load snapshot: more than %d MiB", maxFile>>20)
+	case err != nil:
+		return nil, fmt.Errorf("load snapshot: %w", err)
+	case f.Kind != kind:
+		return nil, fmt.Errorf("load snapshot: kind is %q, not %s", f.Kind, kind)
+	case f.APIVersion != version:
+		return nil, fmt.Errorf("load snapshot: its version is %q, this program reads %s", f.APIVersion, version)
+	case f.Snapshot == nil:
+		return nil, errors.New("load snapshot: it is empty")
+	}
+	if f.Snapshot.States == nil {
+		f.Snapshot.States = map[Source]State{}
+	}
+	return f.Snapshot, f.Snapshot.checkSets()
+}
+
+// checkSets takes the sets through the one door that sets come in by: a file may hold anything.
+func (s *Snapshot) checkSets() error {
+	for i := range s.Sets {
+		set := &s.Sets[i]
+		if set.Broken != "" {
+			continue
+		}
+		d := egress.Declaration{
+			Name: set.Name, Namespace: set.Namespace, Mode: string(set.Mode), Gateway: set.Gateway.String(), MTLS: string(set.MTLS),
+		}
+		for _, h := range set.Hosts {
+			d.Domains = append(d.Domains, string(h))
+		}
+		checked, err := egress.ParseSet(d)
+		if err != nil {
+			return fmt.Errorf("load snapshot: set %s: %w", set.Set, err)
+		}
+		set.Set = checked
+	}
+	return nil
+}

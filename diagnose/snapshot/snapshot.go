@@ -1,0 +1,126 @@
+// Package snapshot is what was gathered at one moment, as plain data: Istio's objects, the sets, facts about the mesh and the
+// real configuration of the proxies. It can be saved and loaded, so that everything that judges it can be shown what a real
+// cluster looked like. Package gather fills it from a cluster.
+//
+// Only fields that decide about egress are kept: no secret, no token, no key is ever part of it.
+package snapshot
+
+import (
+	"time"
+
+	"github.com/kubectl-egress/kubectl-egress/egress"
+	"github.com/kubectl-egress/kubectl-egress/mesh"
+	"github.com/kubectl-egress/kubectl-egress/stats/admin"
+)
+
+// Snapshot is a cluster at one moment. The zero value has read nothing: every source is absent from States.
+type Snapshot struct {
+	Taken   time.Time  `json:"taken"`
+	Facts   mesh.Facts `json:"facts"`
+	Sets    []Set      `json:"sets,omitempty"` // sorted by namespace and name
+	Objects Objects    `json:"objects"`
+	Proxies []Proxy    `json:"proxies,omitempty"` // gateways first, then sidecars; sorted by namespace and pod
+	// States says of every source how reading it went. One that is not in it was not asked for.
+	States map[Source]State `json:"states"`
+	// Notes are for people: what was left out, such as "default: 1 of 12 meshed pods".
+	Notes []string `json:"notes,omitempty"`
+}
+
+// Set is a declared set and how its parent on the cluster says it.
+type Set struct {
+	egress.Set
+	// Broken is why the parent's declaration cannot be read; only name and namespace hold then.
+	Broken string `json:"broken,omitempty"`
+}
+
+// Objects are the Istio and Kubernetes objects that decide about egress, each list sorted by namespace and name.
+type Objects struct {
+	ServiceEntries      []ServiceEntry       `json:"serviceEntries,omitempty"`
+	Gateways            []Gateway            `json:"gateways,omitempty"`
+	VirtualServices     []VirtualService     `json:"virtualServices,omitempty"`
+	DestinationRules    []DestinationRule    `json:"destinationRules,omitempty"`
+	EnvoyFilters        []EnvoyFilter        `json:"envoyFilters,omitempty"`
+	Sidecars            []Sidecar            `json:"sidecars,omitempty"`
+	Telemetries         []Telemetry          `json:"telemetries,omitempty"`
+	PeerAuthentications []PeerAuthentication `json:"peerAuthentications,omitempty"`
+	Services            []Service            `json:"services,omitempty"`
+}
+
+// Source is something that is read as a whole and that can fail as a whole.
+type Source string
+
+// The sources. Rules name those that they need.
+const (
+	Facts               Source = "mesh"
+	Sets                Source = "sets"
+	ServiceEntries      Source = "serviceentries"
+	Gateways            Source = "gateways"
+	VirtualServices     Source = "virtualservices"
+	DestinationRules    Source = "destinationrules"
+	EnvoyFilters        Source = "envoyfilters"
+	Sidecars            Source = "sidecars"
+	Telemetries         Source = "telemetries"
+	PeerAuthentications Source = "peerauthentications"
+	Services            Source = "services"
+	Pods                Source = "pods"
+)
+
+// State is how reading a source went.
+type State struct {
+	Kind   Kind   `json:"kind"`
+	Detail string `json:"detail,omitempty"` // for people: which right is missing, what the server said
+}
+
+// Kind tells apart why there is nothing to see.
+type Kind string
+
+// The kinds. Only Read means that what is not in the snapshot is not on the cluster.
+const (
+	Read      Kind = "read"
+	Forbidden Kind = "forbidden"
+	Absent    Kind = "absent" // the cluster does not have the resource: nothing to read, nothing missed
+	TimedOut  Kind = "timeout"
+	Failed    Kind = "failed"
+	Cut       Kind = "cut" // only a part was read
+)
+
+// Known says whether judging by the source is sound: it was read, or the cluster cannot have any.
+func (s State) Known() bool { return s.Kind == Read || s.Kind == Absent }
+
+// State gives the state of a source; one that was never asked for has failed.
+func (s *Snapshot) State(source Source) State {
+	if st, ok := s.States[source]; ok {
+		return st
+	}
+	return State{Kind: Failed, Detail: "not asked for"}
+}
+
+// Role is what a proxy is.
+type Role string
+
+// The roles.
+const (
+	AtGateway Role = "gateway"
+	AtSidecar Role = "sidecar"
+	NoProxy   Role = "none" // a workload without a sidecar: not traced
+)
+
+// Proxy is an Envoy and its configuration.
+type Proxy struct {
+	Namespace      string            `json:"namespace"`
+	Pod            string            `json:"pod"`
+	Role           Role              `json:"role"`
+	IP             string            `json:"ip,omitempty"`
+	ServiceAccount string            `json:"serviceAccount,omitempty"`
+	Labels         map[string]string `json:"labels,omitempty"`
+	Owner          string            `json:"owner,omitempty"`       // what to change to change the pod, such as "deployment/sleep"
+	ProxyConfig    string            `json:"proxyConfig,omitempty"` // the pod's annotation proxy.istio.io/config
+	Gateway        egress.GatewayRef `json:"gateway,omitzero"`      // of which gateway, for AtGateway
+	// State is that of the Envoy's configuration; with anything but Read the fields below are empty or partial.
+	State  State                `json:"state"`
+	Config admin.Config         `json:"config"`
+	Hosts  []admin.HostCounters `json:"hosts,omitempty"`
+}
+
+// Name is NAMESPACE/POD.
+func (p *Proxy) Name() string { return p.Namespace + "/" + p.Pod }

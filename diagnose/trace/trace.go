@@ -1,0 +1,182 @@
+// Package trace walks the real configuration of the proxies for one host and port, as Envoy itself would: listener, filter
+// chain, filter, route, cluster, endpoint; on the sidecar, then on the gateway's pods that the sidecar really sends to. It says
+// where the way stops or leaves for elsewhere, with what it saw there. It knows nothing of causes: package check does.
+package trace
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/kubectl-egress/kubectl-egress/egress"
+	"github.com/kubectl-egress/kubectl-egress/mesh"
+	"github.com/kubectl-egress/kubectl-egress/stats/admin"
+
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+)
+
+// Path is an egress path with what the proxies make of it.
+type Path struct {
+	egress.Path
+	// Want is the gateway that the path is meant to take; zero if the mesh has no such gateway.
+	Want mesh.Gateway
+	// Wanted is what the objects of the snapshot want, for all hosts.
+	Wanted *Wanted
+	// Legs are the sidecars in the order of the snapshot, then the gateway pods that they send to.
+	Legs []Leg
+}
+
+// Leg is one proxy's part of the way.
+type Leg struct {
+	Hop   egress.Hop // AtSidecar or AtGateway
+	Proxy *snapshot.Proxy
+	Ask   Ask
+	Steps []Step
+	Exits []Exit // where the traffic leaves the proxy; more than one where routes are weighted
+	Log   bool   // the last filter writes an access log
+	// Internal counts listeners of the same Envoy that the traffic went through on top of the first.
+	Internal int
+	Stop     *Stop // nil: the way goes on as it should
+}
+
+// Step is one decision that Envoy makes.
+type Step struct {
+	Name   string // listener, chain, filter, route, cluster
+	Value  string
+	Origin string // the Istio object behind it, as far as istiod says
+}
+
+// Exit is a cluster that takes a share of the traffic.
+type Exit struct {
+	Cluster *admin.Cluster
+	Hosts   []admin.HostStatus
+	Weight  int // percent
+	Ask     Ask // what arrives at the cluster's endpoints
+}
+
+// Kind is how a way ends before its goal.
+type Kind string
+
+// The kinds of stops.
+const (
+	Unread      Kind = "unread"       // the proxy's configuration could not be read: nothing is known
+	Undecided   Kind = "undecided"    // the configuration uses something that this package does not follow
+	NoListener  Kind = "no-listener"  // nothing listens: connection refused
+	NoChain     Kind = "no-chain"     // no filter chain for the server name (NR)
+	NoFilter    Kind = "no-filter"    // the chain has no filter that sends the traffic anywhere
+	NoRoute     Kind = "no-route"     // no route for the request (404 NR)
+	Answered    Kind = "answered"     // the proxy answers or redirects by itself
+	NoCluster   Kind = "no-cluster"   // the route names a cluster that does not exist (NC)
+	NoEndpoint  Kind = "no-endpoint"  // the cluster has no usable endpoint (UH)
+	PlainToTLS  Kind = "plain-to-tls" // plain text meets a chain that ends TLS
+	TLSToPlain  Kind = "tls-to-plain" // Istio's TLS meets a chain that does not end it
+	Bypass      Kind = "bypass"       // the sidecar sends the traffic past the gateway
+	Blocked     Kind = "blocked"      // the sidecar lets it go nowhere (REGISTRY_ONLY)
+	Elsewhere   Kind = "elsewhere"    // the proxy sends it to something that is neither the gateway nor the host
+	UnknownPod  Kind = "unknown-pod"  // the sidecar sends it to a pod that is not one of the gateway's known pods
+	NoWorkload  Kind = "no-workload"  // there is no workload with a sidecar to look at
+	NotSelected Kind = "not-selected" // the proxy was left out of the sample
+)
+
+// Stop is where a way ends or leaves, and what was seen there.
+type Stop struct {
+	Kind    Kind
+	Step    string   // the step that failed: listener, chain, route, cluster, endpoint
+	Cluster string   // the cluster in question, if it got that far
+	Says    string   // one sentence with the values
+	Detail  []string // further evidence
+}
+
+// Unknown says that nothing can be said, as opposed to: it fails.
+func (s *Stop) Unknown() bool {
+	switch s.Kind {
+	case Unread, Undecided, UnknownPod, NoWorkload, NotSelected:
+		return true
+	}
+	return false
+}
+
+// Ask is what arrives at a proxy.
+type Ask struct {
+	Address  string // destination IP; empty: some address outside the mesh
+	Port     int
+	Listener string // of an internal connection
+	// TLS are the layers of TLS, outermost first.
+	TLS []Layer
+	// Authority is the Host header of the HTTP inside; empty if what is inside is not looked at.
+	Authority string
+}
+
+// Layer is one layer of TLS.
+type Layer struct {
+	SNI  string
+	ALPN []string
+	Mode admin.TLSMode // of the proxy that began it; empty: the application's own
+}
+
+// wrap puts a layer around what was asked.
+func (a Ask) wrap(l Layer) Ask {
+	a.TLS = append([]Layer{l}, a.TLS...)
+	return a
+}
+
+// unwrap takes the outermost layer away.
+func (a Ask) unwrap() Ask {
+	a.TLS = a.TLS[1:]
+	return a
+}
+
+// outer is the outermost layer, nil if it is plain.
+func (a Ask) outer() *Layer {
+	if len(a.TLS) == 0 {
+		return nil
+	}
+	return &a.TLS[0]
+}
+
+// SNI is the server name that the proxy sees; empty without TLS.
+func (a Ask) SNI() string {
+	if l := a.outer(); l != nil {
+		return l.SNI
+	}
+	return ""
+}
+
+// Failed gives the legs that stop for certain.
+func (p *Path) Failed() []*Leg {
+	return p.legs(func(l *Leg) bool { return l.Stop != nil && !l.Stop.Unknown() })
+}
+
+// At gives the legs of one hop.
+func (p *Path) At(hop egress.Hop) []*Leg {
+	return p.legs(func(l *Leg) bool { return l.Hop == hop })
+}
+
+func (p *Path) legs(want func(*Leg) bool) []*Leg {
+	var out []*Leg
+	for i := range p.Legs {
+		if want(&p.Legs[i]) {
+			out = append(out, &p.Legs[i])
+		}
+	}
+	return out
+}
+
+// ClusterName is what istiod calls clusters: direction|port|subset|host.
+type ClusterName struct {
+	Port   int
+	Subset string
+	Host   string
+}
+
+// ParseCluster reads a name such as "outbound|443|cnn|istio-egressgateway.istio-system.svc.cluster.local".
+func ParseCluster(name string) (ClusterName, bool) {
+	parts := strings.Split(name, "|")
+	if len(parts) != 4 || parts[0] != "outbound" {
+		return ClusterName{}, false
+	}
+	port, err := strconv.Atoi(parts[1])
+	if err != nil {
+		return ClusterName{}, false
+	}
+	return ClusterName{Port: port, Subset: parts[2], Host: parts[3]}, true
+}

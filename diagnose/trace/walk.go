@@ -1,0 +1,278 @@
+package trace
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/egress"
+	"github.com/kubectl-egress/kubectl-egress/stats/admin"
+)
+
+// Walker follows paths through one snapshot. It keeps indexes, so that a thousand paths cost little more than the reading of the
+// configuration once. It is not safe for use by more than one goroutine.
+type Walker struct {
+	walker
+}
+
+type walker struct {
+	s       *snapshot.Snapshot
+	indexes map[*snapshot.Proxy]*index
+	wanted  *Wanted
+}
+
+// index finds parts of a proxy's configuration by name.
+type index struct {
+	clusters map[string]*admin.Cluster
+	routes   map[string]*admin.RouteConfig
+	hosts    map[string][]admin.HostStatus
+}
+
+// New makes a Walker for a snapshot, which must not change afterwards.
+func New(s *snapshot.Snapshot) *Walker {
+	return &Walker{walker{s: s, indexes: map[*snapshot.Proxy]*index{}, wanted: Want(s)}}
+}
+
+// Walk follows one path. For more than one, make a Walker.
+func Walk(s *snapshot.Snapshot, p egress.Path) Path { return New(s).Walk(p) }
+
+// Walk follows one path: through the sidecars that it concerns, then through the gateway pods that they send to.
+func (w *Walker) Walk(p egress.Path) Path {
+	out := Path{Path: p, Wanted: w.wanted}
+	out.Want, _ = w.s.Facts.Gateway(p.Gateway)
+	seen := map[string]bool{}
+	var onward []Leg
+	for i := range w.s.Proxies {
+		proxy := &w.s.Proxies[i]
+		if proxy.Role != snapshot.AtSidecar || !w.concerns(p, proxy) {
+			continue
+		}
+		leg := w.sidecar(p, proxy)
+		for _, next := range w.gateways(p, &leg) {
+			if key := next.Ask.key() + "@" + podOf(next); !seen[key] {
+				seen[key] = true
+				onward = append(onward, next)
+			}
+		}
+		out.Legs = append(out.Legs, leg)
+	}
+	if len(out.Legs) == 0 {
+		out.Legs = append(out.Legs, Leg{Hop: egress.AtSidecar, Proxy: &snapshot.Proxy{}, Stop: w.nobody()})
+	}
+	out.Legs = append(out.Legs, onward...)
+	return out
+}
+
+// nobody says why there is no sidecar to look at.
+func (w *Walker) nobody() *Stop {
+	if st := w.s.State(snapshot.Pods); !st.Known() {
+		return &Stop{Kind: Unread, Step: "workload", Says: "pods could not be read: " + st.Detail}
+	}
+	return &Stop{Kind: NoWorkload, Step: "workload", Says: "there is no running pod with a sidecar to look at"}
+}
+
+func podOf(l Leg) string {
+	if l.Proxy == nil {
+		return ""
+	}
+	return l.Proxy.Name()
+}
+
+// key is the same for two connections that a proxy treats the same.
+func (a Ask) key() string {
+	var b strings.Builder
+	b.WriteString(a.Address + ":" + strconv.Itoa(a.Port) + " " + a.Authority)
+	for _, l := range a.TLS {
+		b.WriteString(" " + l.SNI + string(l.Mode))
+	}
+	return b.String()
+}
+
+func (w *walker) index(p *snapshot.Proxy) *index {
+	if x, ok := w.indexes[p]; ok {
+		return x
+	}
+	x := &index{clusters: map[string]*admin.Cluster{}, routes: map[string]*admin.RouteConfig{}, hosts: map[string][]admin.HostStatus{}}
+	for i := range p.Config.Clusters {
+		// the active one comes first; a warming one of the same name is not in force yet
+		if c := &p.Config.Clusters[i]; x.clusters[c.Name] == nil || x.clusters[c.Name].Warming {
+			x.clusters[c.Name] = c
+		}
+	}
+	for i := range p.Config.Routes {
+		x.routes[p.Config.Routes[i].Name] = &p.Config.Routes[i]
+	}
+	for i := range p.Hosts {
+		x.hosts[p.Hosts[i].Cluster] = p.Hosts[i].Hosts
+	}
+	w.indexes[p] = x
+	return x
+}
+
+// concerns says whether the path is meant for the workload: somewhere a route for it can be seen from its namespace. Where no
+// route wants it at all, every workload is concerned.
+func (w *walker) concerns(p egress.Path, proxy *snapshot.Proxy) bool {
+	toward := w.wanted.Toward(string(p.Host), p.Port)
+	if len(toward) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(toward, func(l Line) bool {
+		return l.VirtualService.VisibleTo(w.s, proxy.Namespace) && l.from(proxy)
+	})
+}
+
+// anyName stands for "some host of the wildcard", which no configuration names.
+const anyName = "any-host"
+
+func concrete(h egress.Host) string {
+	if h.IsWildcard() {
+		return anyName + "." + h.Domain()
+	}
+	return string(h)
+}
+
+// application is what the workload sends.
+func application(p egress.Path) Ask {
+	a := Ask{Port: p.Port}
+	if p.Protocol == egress.ProtocolTLS {
+		a.TLS = []Layer{{SNI: concrete(p.Host), ALPN: []string{"h2", "http/1.1"}}}
+	} else {
+		a.Authority = concrete(p.Host)
+	}
+	return a
+}
+
+// sidecar follows the path through one sidecar and judges where it leaves.
+func (w *Walker) sidecar(p egress.Path, proxy *snapshot.Proxy) Leg {
+	leg := Leg{Hop: egress.AtSidecar, Proxy: proxy, Ask: application(p)}
+	if !proxy.State.Known() {
+		leg.stop(Unread, "proxy", "the sidecar of %s could not be read: %s", proxy.Name(), proxy.State.Detail)
+		return leg
+	}
+	w.envoy(&leg, leg.Ask)
+	for i := range leg.Exits {
+		w.judgeSidecar(p, &leg, &leg.Exits[i])
+	}
+	return leg
+}
+
+// Clusters that istiod makes for traffic that it knows nothing of.
+const (
+	Passthrough = "PassthroughCluster"
+	BlackHole   = "BlackHoleCluster"
+)
+
+func (w *Walker) judgeSidecar(p egress.Path, leg *Leg, e *Exit) {
+	name, named := ParseCluster(e.Cluster.Name)
+	share := ""
+	if e.Weight < 100 {
+		share = fmt.Sprintf(" (%d %% of the traffic)", e.Weight)
+	}
+	pod := leg.Proxy.Pod
+	switch {
+	case e.Cluster.Name == BlackHole:
+		leg.stop(Blocked, "cluster", "%s lets %s go nowhere: %s", pod, p, BlackHole)
+	case named && w.isGateway(p, name.Host):
+		if usable(e.Hosts) == 0 {
+			leg.stop(NoEndpoint, "endpoint", "%s has no pod of the gateway to send to: cluster %s has no healthy endpoint", pod, e.Cluster.Name)
+		}
+	case e.Cluster.Name == Passthrough, named && snapshot.HostCovers(name.Host, string(p.Host)):
+		leg.stop(Bypass, "cluster", "%s sends %s to %s%s", pod, p, e.Cluster.Name, share)
+	default:
+		leg.stop(Elsewhere, "cluster", "%s sends %s to %s%s", pod, p, e.Cluster.Name, share)
+	}
+	if leg.Stop != nil && leg.Stop.Cluster == "" {
+		leg.Stop.Cluster = e.Cluster.Name
+	}
+}
+
+// isGateway says whether a cluster's host is the gateway that the path is meant to take.
+func (w *Walker) isGateway(p egress.Path, host string) bool {
+	return host == p.Gateway.Service+"."+p.Gateway.Namespace+".svc."+w.s.ClusterDomain()
+}
+
+func usable(hosts []admin.HostStatus) int {
+	n := 0
+	for _, h := range hosts {
+		if !h.Unhealthy {
+			n++
+		}
+	}
+	return n
+}
+
+// gateways follows what leaves a sidecar into the gateway's pods.
+func (w *Walker) gateways(p egress.Path, from *Leg) []Leg {
+	if from.Stop != nil {
+		return nil
+	}
+	var legs []Leg
+	for _, e := range from.Exits {
+		for _, h := range e.Hosts {
+			if h.Unhealthy {
+				continue
+			}
+			ask := e.Ask
+			ask.Address, ask.Port = h.Address, h.Port
+			legs = append(legs, w.gateway(p, ask))
+		}
+	}
+	return legs
+}
+
+func (w *Walker) gateway(p egress.Path, ask Ask) Leg {
+	leg := Leg{Hop: egress.AtGateway, Ask: ask, Proxy: &snapshot.Proxy{IP: ask.Address}}
+	for i := range w.s.Proxies {
+		if q := &w.s.Proxies[i]; q.Role == snapshot.AtGateway && q.IP == ask.Address {
+			leg.Proxy = q
+		}
+	}
+	switch {
+	case leg.Proxy.Pod == "":
+		leg.Stop = w.strange(p, ask.Address)
+		return leg
+	case !leg.Proxy.State.Known():
+		leg.stop(Unread, "proxy", "gateway pod %s could not be read: %s", leg.Proxy.Name(), leg.Proxy.State.Detail)
+		return leg
+	}
+	w.envoy(&leg, ask)
+	for i := range leg.Exits {
+		w.judgeGateway(p, &leg, &leg.Exits[i])
+	}
+	return leg
+}
+
+// strange says what is known of an endpoint whose configuration is not in the snapshot.
+func (w *Walker) strange(p egress.Path, address string) *Stop {
+	if g, ok := w.s.Facts.Gateway(p.Gateway); ok {
+		for _, pod := range g.Pods {
+			if pod.IP == address {
+				return &Stop{Kind: NotSelected, Step: "endpoint", Says: fmt.Sprintf("gateway pod %s was not looked at", pod.Name)}
+			}
+		}
+	}
+	return &Stop{Kind: UnknownPod, Step: "endpoint", Says: fmt.Sprintf("endpoint %s is not a known pod of gateway %s", address, p.Gateway)}
+}
+
+func (w *Walker) judgeGateway(p egress.Path, leg *Leg, e *Exit) {
+	name, named := ParseCluster(e.Cluster.Name)
+	pod := leg.Proxy.Pod
+	if outer := e.Ask.outer(); e.Cluster.TLS == nil && outer != nil && outer.Mode == admin.IstioMutual {
+		leg.stop(TLSToPlain, "chain", "gateway pod %s does not end Istio's TLS and would send it on to %s", pod, e.Cluster.Name)
+	}
+	switch {
+	case e.Cluster.Name == BlackHole:
+		leg.stop(Blocked, "cluster", "gateway pod %s lets %s go nowhere: %s", pod, p, BlackHole)
+	case named && w.isGateway(p, name.Host):
+		leg.stop(Elsewhere, "cluster", "gateway pod %s sends %s back to the gateway itself: %s", pod, p, e.Cluster.Name)
+	case e.Cluster.Type == admin.DynamicForward:
+		// it has a host only once somebody asked for one
+	case usable(e.Hosts) == 0:
+		leg.stop(NoEndpoint, "endpoint", "gateway pod %s has no address for %s: cluster %s (%s) has no endpoint", pod, p.Host, e.Cluster.Name, e.Cluster.Type)
+	}
+	if leg.Stop != nil && leg.Stop.Cluster == "" {
+		leg.Stop.Cluster = e.Cluster.Name
+	}
+}
