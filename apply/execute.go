@@ -145,7 +145,7 @@ func (x *execution) remove(ctx context.Context, c Change) error {
 	x.journal = append(x.journal, written{change: c})
 	err := p.client.Delete(ctx, p.api.resource(c.Ref.Kind), c.Ref.Namespace, c.Ref.Name, kube.DeleteOptions{UID: c.Before.GetUID()})
 	switch {
-	case errors.Is(err, kube.ErrAbsent), errors.Is(err, kube.ErrConflict):
+	case errors.Is(err, kube.ErrAbsent), errors.Is(err, kube.ErrConflict) && x.replaced(ctx, c):
 		return nil // gone already, or another object has the name now, which is not ours to delete
 	case err != nil:
 		if final(err) {
@@ -155,6 +155,12 @@ func (x *execution) remove(ctx context.Context, c Change) error {
 	}
 	x.pending = append(x.pending, c.Before)
 	return nil
+}
+
+// replaced says whether the object of a change is gone, whatever has its name now.
+func (x *execution) replaced(ctx context.Context, c Change) bool {
+	now, err := x.plan.api.get(ctx, x.plan.client, c.Ref)
+	return errors.Is(err, kube.ErrAbsent) || err == nil && now.GetUID() != c.Before.GetUID()
 }
 
 // finish waits until what was deleted is gone and then says the last word on the parent.

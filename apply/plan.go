@@ -61,13 +61,14 @@ type Plan struct {
 type times struct {
 	grace    time.Duration // for a write that was begun when the command was told to stop
 	rollBack time.Duration // for taking back what was written
+	attempt  time.Duration // of that, for one look and one write, so that one lost answer does not take it all
 	gone     time.Duration // for deleted objects to go
 }
 
 func newPlan(c Client, set egress.Set, a api) *Plan {
 	return &Plan{
 		Set: set, client: c, api: a, id: set.ApplySetID(),
-		times: times{grace: 2 * time.Second, rollBack: 30 * time.Second, gone: time.Minute},
+		times: times{grace: 2 * time.Second, rollBack: 30 * time.Second, attempt: 10 * time.Second, gone: time.Minute},
 	}
 }
 

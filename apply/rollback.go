@@ -54,7 +54,8 @@ func retry(ctx context.Context, do func() error) error {
 	defer tick.Stop()
 	for {
 		err := do()
-		if err == nil || final(err) || errors.Is(err, errKeep) {
+		// A conflict means that the object changed since it was looked at: the next attempt looks again.
+		if err == nil || errors.Is(err, errKeep) || final(err) && !errors.Is(err, kube.ErrConflict) {
 			return err
 		}
 		select {
@@ -71,6 +72,8 @@ var errKeep = errors.New("left as it is")
 // undo takes one write back.
 func (x *execution) undo(ctx context.Context, w written) error {
 	return retry(ctx, func() error {
+		ctx, cancel := context.WithTimeout(ctx, x.plan.times.attempt)
+		defer cancel()
 		now, err := x.plan.api.get(ctx, x.plan.client, w.change.Ref)
 		if err != nil && !errors.Is(err, kube.ErrAbsent) {
 			return err
@@ -100,10 +103,7 @@ func (x *execution) undoCreate(ctx context.Context, w written, now *unstructured
 		return err
 	}
 	err := x.plan.client.Delete(ctx, x.plan.api.resource(c.Ref.Kind), c.Ref.Namespace, c.Ref.Name, kube.DeleteOptions{UID: now.GetUID()})
-	if errors.Is(err, kube.ErrAbsent) || errors.Is(err, kube.ErrConflict) {
-		return nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, kube.ErrAbsent) {
 		return err
 	}
 	return x.goneOrHeld(ctx, now)

@@ -35,7 +35,8 @@ func (e *HeldError) Error() string {
 		}
 		parts = append(parts, part)
 	}
-	return fmt.Sprintf("deleted, but not seen to be gone: %s: %s; run the command again to look once more", strings.Join(parts, ", "), e.Err)
+	return fmt.Sprintf("deleted, but not seen to be gone: %s: %s; run the command again to look once more",
+		strings.Join(parts, ", "), strings.ReplaceAll(e.Err.Error(), "\n", ": "))
 }
 
 // Unwrap gives what ended the waiting.
@@ -51,27 +52,32 @@ func (x *execution) waitGone(ctx context.Context) error {
 	tick := time.NewTicker(retryEvery)
 	defer tick.Stop()
 	for {
-		left, err := x.stillThere(ctx)
-		if err != nil && (final(err) || ctx.Err() != nil) {
-			return x.held(x.pending, err)
-		}
-		if err == nil {
-			x.pending = left
-			if len(left) == 0 {
-				return nil
-			}
+		err := x.look(ctx)
+		if err == nil && len(x.pending) == 0 {
+			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return x.held(x.pending, ctx.Err())
+			return x.held(errors.Join(ctx.Err(), err))
 		case <-tick.C:
 		}
 	}
 }
 
-func (x *execution) held(objs []*unstructured.Unstructured, err error) error {
+// look finds out once what is still there. It has a little time of its own, so that who is told to stop still learns how it ended.
+func (x *execution) look(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), x.plan.times.grace)
+	defer cancel()
+	left, err := x.stillThere(ctx)
+	if err == nil {
+		x.pending = left
+	}
+	return err
+}
+
+func (x *execution) held(err error) error {
 	e := &HeldError{Err: err}
-	for _, u := range objs {
+	for _, u := range x.pending {
 		e.Objects = append(e.Objects, Held{Ref: refOf(u), Finalizers: u.GetFinalizers()})
 	}
 	return e

@@ -1,0 +1,148 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-egress/kubectl-egress/egress"
+	"github.com/kubectl-egress/kubectl-egress/kube"
+	"github.com/kubectl-egress/kubectl-egress/mesh"
+)
+
+// world is a cluster with a client, as a command has them.
+type world struct {
+	*apiServer
+	client *kube.Client
+	facts  mesh.Facts
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	s := serve(t)
+	return &world{apiServer: s, client: connect(t, s.URL), facts: mesh.Facts{
+		RootNamespace: "istio-system", TrustDomain: "cluster.local", ClusterDomain: "cluster.local", Networking: "v1", MTLS: mesh.MTLS{On: true},
+		Gateways: []mesh.Gateway{{
+			Namespace: "istio-system", Service: "istio-egressgateway", Selector: map[string]string{"istio": "egressgateway"},
+			Ports: []mesh.Port{{Name: "http2", Number: 80, Target: 8080}, {Name: "https", Number: 443, Target: 8443}},
+			Pods:  []mesh.Pod{{Name: "gw-1", Labels: map[string]string{"istio": "egressgateway", "app": "istio-egressgateway"}}},
+		}, {
+			Namespace: "team", Service: "egress", Selector: map[string]string{"istio": "team"},
+			Ports: []mesh.Port{{Number: 80, Target: 80}, {Number: 443, Target: 443}},
+		}},
+	}}
+}
+
+func connect(t *testing.T, server string) *kube.Client {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "kubeconfig")
+	text := fmt.Sprintf(`{"apiVersion":"v1","kind":"Config","current-context":"fake","clusters":[{"name":"fake","cluster":{"server":%q}}],
+"users":[{"name":"admin","user":{}}],"contexts":[{"name":"fake","context":{"cluster":"fake","user":"admin"}}]}`, server)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	flags := genericclioptions.NewConfigFlags(false)
+	flags.KubeConfig = &file
+	c, err := kube.New(flags, kube.Options{QPS: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+// declare makes a set through the chart's gateway with Istio mTLS unless told otherwise.
+func declare(t *testing.T, d egress.Declaration) egress.Set {
+	t.Helper()
+	if d.Gateway == "" {
+		d.Gateway = "istio-system/istio-egressgateway"
+	}
+	if d.MTLS == "" {
+		d.MTLS = "on"
+	}
+	set, err := egress.ParseSet(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+func (w *world) plan(set egress.Set, o Options) *Plan {
+	w.t.Helper()
+	p, err := NewPlan(w.t.Context(), w.client, set, w.facts, o)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	p.times = times{grace: 50 * time.Millisecond, rollBack: 5 * time.Second, attempt: 200 * time.Millisecond, gone: time.Second}
+	return p
+}
+
+func (w *world) removal(namespace, name string) *Plan {
+	w.t.Helper()
+	p, err := PlanRemoval(w.t.Context(), w.client, namespace, name)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	p.times = times{grace: 50 * time.Millisecond, rollBack: 5 * time.Second, attempt: 200 * time.Millisecond, gone: time.Second}
+	return p
+}
+
+// enable carries a set out, which must work.
+func (w *world) enable(set egress.Set) {
+	w.t.Helper()
+	w.execute(w.plan(set, Options{}))
+}
+
+func (w *world) execute(p *Plan) {
+	w.t.Helper()
+	outcome, err := p.Execute(w.t.Context(), func(Change) {})
+	if err != nil || outcome.State != AsWanted {
+		w.t.Fatalf("%s: %v", outcome.State, err)
+	}
+}
+
+// brief is a plan as "ACTION KIND NAMESPACE/NAME".
+func brief(changes []Change) []string {
+	lines := make([]string, 0, len(changes))
+	for _, c := range changes {
+		lines = append(lines, string(c.Action)+" "+c.Ref.String())
+	}
+	return lines
+}
+
+// parse reads YAML.
+func parse(t *testing.T, text string) *unstructured.Unstructured {
+	t.Helper()
+	raw, err := yaml.YAMLToJSON([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := &unstructured.Unstructured{}
+	if err := u.UnmarshalJSON(raw); err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+// executeIn carries a plan out within a time of its own.
+func (p *Plan) executeIn(t *testing.T, d time.Duration) (Outcome, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	defer cancel()
+	return p.Execute(ctx, func(Change) {})
+}
+
+// hold puts a finalizer on an object.
+func (w *world) hold(kind, namespace, name string, finalizers ...string) {
+	w.t.Helper()
+	o := w.object(kind, namespace, name)
+	o.SetFinalizers(finalizers)
+	w.put("controller", o)
+}
