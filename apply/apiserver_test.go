@@ -146,6 +146,9 @@ func (s *apiServer) answer(w http.ResponseWriter, r *http.Request) {
 func (s *apiServer) target(r *http.Request) (target, error) {
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	var t target
+	if len(parts) < 3 {
+		return t, apierrors.NewNotFound(schema.GroupResource{Resource: "apigroups"}, r.URL.Path)
+	}
 	if parts[0] == "api" {
 		t.kind.Version, parts = parts[1], parts[2:]
 	} else {
