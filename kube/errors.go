@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -150,8 +151,8 @@ func (c *Client) fail(ctx context.Context, o operation, err error) error {
 		e.Err = errors.Join(err, &ConflictError{Fields: fields})
 		e.Words = (&ConflictError{Fields: fields}).Error()
 	}
-	if ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
-		e.Err = errors.Join(ctx.Err(), e.Err)
+	if end := ended(ctx); end != nil && !errors.Is(err, end) {
+		e.Err = errors.Join(end, e.Err)
 	}
 	e.Words = oneLine(e.Words)
 	if errors.Is(e.Kind, ErrForbidden) {
@@ -167,15 +168,24 @@ func (c *Client) fail(ctx context.Context, o operation, err error) error {
 	return e
 }
 
+// ended is the context's error. A connection's deadline is taken from the context and can strike a moment before it.
+func ended(ctx context.Context) error {
+	if deadline, ok := ctx.Deadline(); ok && ctx.Err() == nil && !time.Now().Before(deadline) {
+		return context.DeadlineExceeded
+	}
+	return ctx.Err()
+}
+
 func (c *Client) classify(ctx context.Context, err error) (kind error, words string) {
 	var status apierrors.APIStatus
 	var dial *net.OpError
+	end := ended(ctx)
 	switch {
 	case errors.Is(err, ErrReadOnly):
 		return ErrReadOnly, strings.TrimPrefix(innermost(err), ErrReadOnly.Error()+": ")
-	case errors.Is(ctx.Err(), context.Canceled):
+	case errors.Is(end, context.Canceled):
 		return nil, "interrupted"
-	case ctx.Err() != nil:
+	case end != nil:
 		return ErrTimeout, innermost(err)
 	case errors.As(err, &status):
 		kind, words = statusKind(err), status.Status().Message
@@ -194,6 +204,9 @@ func (c *Client) classify(ctx context.Context, err error) (kind error, words str
 	}
 	var network net.Error
 	var sent *url.Error
+	if errors.As(err, &network) && network.Timeout() {
+		return ErrTimeout, innermost(err)
+	}
 	if errors.As(err, &network) || errors.As(err, &sent) {
 		return ErrUnreachable, c.unreachable(err)
 	}

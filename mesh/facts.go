@@ -57,7 +57,8 @@ type Gateway struct {
 	Pods           []Pod             `json:"pods,omitempty"` // sorted by name
 }
 
-// Port is a Service port and the pod's port behind it. Envoy listens on Target.
+// Port is a Service port and the pod's port behind it. Envoy listens on Target, which is 0 where the Service names a port
+// that no container has.
 type Port struct {
 	Name   string `json:"name,omitempty"`
 	Number int    `json:"number"`

@@ -42,23 +42,28 @@ func (e enum) named(names map[string]string) string {
 	return string(e)
 }
 
+// meshConfigYAML is what is read of MeshConfig, as users write it.
+type meshConfigYAML struct {
+	RootNamespace                  string         `json:"rootNamespace"`
+	TrustDomain                    string         `json:"trustDomain"`
+	OutboundTrafficPolicy          outboundPolicy `json:"outboundTrafficPolicy"`
+	AccessLogFile                  string         `json:"accessLogFile"`
+	AccessLogEncoding              enum           `json:"accessLogEncoding"`
+	AccessLogFormat                string         `json:"accessLogFormat"`
+	EnableAutoMTLS                 *bool          `json:"enableAutoMtls"`
+	DefaultDestinationRuleExportTo []string       `json:"defaultDestinationRuleExportTo"`
+	DefaultServiceExportTo         []string       `json:"defaultServiceExportTo"`
+	DefaultVirtualServiceExportTo  []string       `json:"defaultVirtualServiceExportTo"`
+}
+
+type outboundPolicy struct {
+	Mode enum `json:"mode"`
+}
+
 // parseMeshConfig reads MeshConfig as istiod does: YAML, unknown fields passed over. Defaults depend on the version;
 // an unknown one is taken for a new one.
 func parseMeshConfig(text string, version mesh.Version) (meshConfig, error) {
-	var raw struct {
-		RootNamespace         string `json:"rootNamespace"`
-		TrustDomain           string `json:"trustDomain"`
-		OutboundTrafficPolicy struct {
-			Mode enum `json:"mode"`
-		} `json:"outboundTrafficPolicy"`
-		AccessLogFile                  string   `json:"accessLogFile"`
-		AccessLogEncoding              enum     `json:"accessLogEncoding"`
-		AccessLogFormat                string   `json:"accessLogFormat"`
-		EnableAutoMTLS                 *bool    `json:"enableAutoMtls"`
-		DefaultDestinationRuleExportTo []string `json:"defaultDestinationRuleExportTo"`
-		DefaultServiceExportTo         []string `json:"defaultServiceExportTo"`
-		DefaultVirtualServiceExportTo  []string `json:"defaultVirtualServiceExportTo"`
-	}
+	var raw meshConfigYAML
 	if err := yaml.Unmarshal([]byte(text), &raw); err != nil {
 		return meshConfig{}, fmt.Errorf("read the mesh configuration: %w", err)
 	}
