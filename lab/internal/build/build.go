@@ -158,9 +158,10 @@ func finish(s site.Site, r *Record, say func(string)) error {
 	if err != nil {
 		return err
 	}
-	r.Key = Key(imageRecipe, r.Parts, r.Envoy, r.Base, string(ca.Cert))
+	// By their names, not their paths: a cache that was moved is worth as much.
+	r.Key = Key(imageRecipe, filepath.Base(r.Parts), EnvoyVersion, filepath.Base(r.Base), string(ca.Cert))
 	r.Layout = s.Build("images-" + r.Key)
-	if was, err := Current(s); err == nil && was.Key == r.Key {
+	if was, err := Current(s); err == nil && was.Key == r.Key && was.Layout == r.Layout {
 		say("cached")
 		return nil
 	}

@@ -56,6 +56,7 @@ type invocation struct {
 	site    site.Site
 	parts   string
 	output  string
+	built   bool
 	timeout time.Duration
 }
 
@@ -70,7 +71,7 @@ func commands() []command {
 		{"build", "compile and fetch all that the lab runs (cold: minutes; again: a second)", 40 * time.Minute, runBuild},
 		{"up", "start the cluster and install Istio; builds first if needed; does nothing on a running lab", 45 * time.Minute, runUp},
 		{"load", "bring the documents' world: clients in the mesh, servers outside of it", 5 * time.Minute, runLoad},
-		{"status", "what runs and what does not (-o json); exit code 1 if not all does", 30 * time.Second, runStatus},
+		{"status", "what runs and what does not; exit code 1 if not all does", 30 * time.Second, runStatus},
 		{"env", "print the lines that a shell evaluates to use the lab: eval \"$(lab env)\"", 30 * time.Second, runEnv},
 		{"down", "stop everything and leave the machine as it was; keeps what was built", 2 * time.Minute, runDown},
 	}
@@ -132,7 +133,10 @@ func parse(args []string, s Streams) (command, *invocation, error) {
 		flags.StringVar(&dir, "dir", os.Getenv("LAB_DIR"), "")
 		flags.StringVar(&inv.parts, "parts", "", "")
 		flags.DurationVar(&inv.timeout, "timeout", c.timeout, "")
-		flags.StringVar(&inv.output, "o", "", "")
+		if c.name == "status" {
+			flags.StringVar(&inv.output, "o", "", "")
+			flags.BoolVar(&inv.built, "built", false, "")
+		}
 		if err := flags.Parse(args[1:]); err != nil {
 			if errors.Is(err, flag.ErrHelp) {
 				return command{}, nil, err
@@ -142,8 +146,8 @@ func parse(args []string, s Streams) (command, *invocation, error) {
 		if flags.NArg() > 0 {
 			return command{}, nil, usageError{fmt.Errorf("lab %s takes no arguments, got %q", c.name, flags.Args())}
 		}
-		if inv.output != "" && (c.name != "status" || inv.output != "json") {
-			return command{}, nil, usageError{errors.New("-o takes json, and only `lab status` has it")}
+		if inv.output != "" && inv.output != "json" {
+			return command{}, nil, usageError{fmt.Errorf("-o %s: there is only json", inv.output)}
 		}
 		if inv.timeout <= 0 {
 			return command{}, nil, usageError{errors.New("--timeout must be longer than nothing")}
@@ -169,6 +173,7 @@ Flags:
   --parts DIR      the module whose programs are compiled (default: lab/parts here or above)
   --timeout TIME   give up after this long (default by command: build 40m, up 45m, load 5m, down 2m)
   -o json          status as JSON
+  --built          status tells only whether something is built (exit code 0) or not (1)
 
 Exit codes: 0 fine, 1 failed, 2 bad usage, 3 this machine cannot run a lab (nothing was touched), 124 timed out, 128+n signal n.
 `)

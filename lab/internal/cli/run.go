@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -66,26 +67,44 @@ func runUp(ctx context.Context, i *invocation) error {
 		return err
 	}
 	defer unlock()
-	if r, err := build.Current(i.site); err == nil && cluster.Running(ctx, i.site, r) == nil {
+	state, r := cluster.ErrAbsent, build.Record{}
+	if r, err = build.Current(i.site); err == nil {
+		state = cluster.Running(ctx, i.site, r)
+	}
+	if state == nil {
 		i.tell("the lab is running: nothing to do (%s)", i.hint())
 		return nil
 	}
 	p := i.watch()
-	err = i.up(ctx, p)
+	if errors.Is(state, cluster.ErrUnready) {
+		p.Note(state.Error() + ": that is made up for")
+		err = steps.Run(ctx, cluster.ResumeSteps(i.site, r), p)
+	} else {
+		err = i.up(ctx, p)
+	}
 	p.Close()
 	if err != nil {
-		return fmt.Errorf("%w\n(logs: %s; `lab down` takes away what was started)", err, filepath.Dir(i.site.Log("")))
+		if begun, look := cluster.Leftovers(i.site); look == nil && begun {
+			return fmt.Errorf("%w\n(logs: %s; `lab down` takes away what was started)", err, filepath.Dir(i.site.Log("")))
+		}
+		return err
 	}
 	i.tell("the cluster is up after %s: %s", progress.Seconds(p.Elapsed()), i.hint())
 	return nil
 }
 
 func (i *invocation) up(ctx context.Context, p *progress.Progress) error {
-	r, err := i.build(ctx, p)
+	left, err := cluster.Leftovers(i.site)
 	if err != nil {
 		return err
 	}
-	left, err := cluster.Leftovers(i.site)
+	if !left {
+		// Asked here, before anything is touched, and not while an earlier lab's programs may hold them.
+		if busy := machine.BusyPorts(site.Ports()); len(busy) > 0 {
+			return machine.CannotError{Reasons: []string{"ports are taken by other programs: " + strings.Join(busy, ", ")}}
+		}
+	}
+	r, err := i.build(ctx, p)
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,12 @@ func runStatus(ctx context.Context, i *invocation) error {
 	if err != nil {
 		return err
 	}
+	if i.built {
+		if _, err := fmt.Fprintln(i.Out, "built: "+r.Parts); err != nil {
+			return fmt.Errorf("write the status: %w", err)
+		}
+		return nil
+	}
 	list := cluster.Status(ctx, i.site, r)
 	if i.output == "json" {
 		text, err := json.MarshalIndent(list, "", "  ")

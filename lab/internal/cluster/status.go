@@ -5,6 +5,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"strings"
 	"time"
@@ -83,6 +84,47 @@ func programStatus(ctx context.Context, s site.Site, p part) PartStatus {
 		st.Ready, st.Reason = false, oneLine(err.Error())
 	}
 	return st
+}
+
+// What keeps a lab from being whole, besides its absence (ErrAbsent).
+var (
+	// ErrPartly says that some programs of a lab run and some do not.
+	ErrPartly = errors.New("only some programs of the lab run")
+	// ErrUnready says that all programs run, but something on the cluster is missing or not ready.
+	ErrUnready = errors.New("the lab is not ready")
+)
+
+// Running is nil if a lab is whole: all programs run and answer, the node and the system's Deployments are ready. Else
+// it is the kind of ErrAbsent, ErrPartly or ErrUnready.
+func Running(ctx context.Context, s site.Site, r build.Record) error {
+	var up, down []string
+	for _, p := range parts(s, r) {
+		d, err := daemon.Find(s.Run("pids"), p.name)
+		if err == nil && d.Alive() && p.ready(ctx) == nil {
+			up = append(up, p.name)
+			continue
+		}
+		down = append(down, p.name)
+	}
+	switch {
+	case len(up) == 0:
+		return fmt.Errorf("the lab: %w", ErrAbsent)
+	case len(down) > 0:
+		return fmt.Errorf("%w: not %s", ErrPartly, strings.Join(down, ", "))
+	}
+	api, err := Connect(s)
+	if err != nil {
+		return err
+	}
+	if err := api.NodeReady(ctx); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnready, err)
+	}
+	for _, d := range system() {
+		if err := api.RolledOut(ctx, d); err != nil {
+			return fmt.Errorf("%w: %w", ErrUnready, err)
+		}
+	}
+	return nil
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -7,11 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/kubectl-egress/kubectl-egress/lab/internal/build"
-	"github.com/kubectl-egress/kubectl-egress/lab/internal/daemon"
 	"github.com/kubectl-egress/kubectl-egress/lab/internal/firewall"
 	"github.com/kubectl-egress/kubectl-egress/lab/internal/image"
 	"github.com/kubectl-egress/kubectl-egress/lab/internal/machine"
@@ -36,9 +36,28 @@ func UpSteps(s site.Site, r build.Record) []steps.Step {
 	for _, p := range parts(s, r) {
 		all = append(all, steps.Step{Name: p.name, Needs: p.needs, Do: func(ctx context.Context, _ func(string)) error { return p.start(ctx, s, r) }})
 	}
-	return append(all,
-		steps.Step{Name: "images", Needs: []string{"registry", "containerd"}, Do: func(ctx context.Context, _ func(string)) error { return pull(ctx, s, r) }},
-		steps.Step{Name: "node", Needs: []string{"kubelet"}, Do: func(ctx context.Context, _ func(string)) error {
+	return append(all, installSteps(s, r)...)
+}
+
+// ResumeSteps are the work of `up` on a lab whose programs all run, but on which something is missing or not ready: an
+// `up` that was interrupted, a Deployment that somebody deleted. What is there stays.
+func ResumeSteps(s site.Site, r build.Record) []steps.Step {
+	list := installSteps(s, r)
+	here := map[string]bool{}
+	for _, st := range list {
+		here[st.Name] = true
+	}
+	for i := range list {
+		list[i].Needs = slices.DeleteFunc(list[i].Needs, func(n string) bool { return !here[n] })
+	}
+	return list
+}
+
+// installSteps are what is done on the cluster; each can be done again.
+func installSteps(s site.Site, r build.Record) []steps.Step {
+	return []steps.Step{
+		{Name: "images", Needs: []string{"registry", "containerd"}, Do: func(ctx context.Context, _ func(string)) error { return pull(ctx, s, r) }},
+		{Name: "node", Needs: []string{"kubelet"}, Do: func(ctx context.Context, _ func(string)) error {
 			api, err := Connect(s)
 			if err != nil {
 				return err
@@ -46,7 +65,7 @@ func UpSteps(s site.Site, r build.Record) []steps.Step {
 			return wait.For(ctx, 100*time.Millisecond, "the node", api.NodeReady)
 		}},
 		// Both are begun before the node is ready: their objects can be written meanwhile.
-		steps.Step{Name: "coredns", Needs: []string{"kube-apiserver", "images"}, Do: func(ctx context.Context, _ func(string)) error {
+		{Name: "coredns", Needs: []string{"kube-apiserver", "images"}, Do: func(ctx context.Context, _ func(string)) error {
 			if err := Apply(ctx, s, r, s.Run("coredns.yaml"), nil); err != nil {
 				return err
 			}
@@ -56,17 +75,14 @@ func UpSteps(s site.Site, r build.Record) []steps.Step {
 			}
 			return api.Wait(ctx, system()[0])
 		}},
-		steps.Step{Name: "istio", Needs: []string{"kube-controller-manager", "images"}, Do: func(ctx context.Context, _ func(string)) error {
+		{Name: "istio", Needs: []string{"kube-controller-manager", "images"}, Do: func(ctx context.Context, _ func(string)) error {
 			return installIstio(ctx, s, r)
 		}},
-	)
+	}
 }
 
 // prepare notes how the machine is, then gives it what the cluster needs.
 func prepare(ctx context.Context, s site.Site) error {
-	if busy := machine.BusyPorts(site.Ports()); len(busy) > 0 {
-		return fmt.Errorf("ports are taken by other programs: %s", strings.Join(busy, ", "))
-	}
 	before, err := machine.Look(ctx)
 	if err != nil {
 		return err
@@ -168,41 +184,6 @@ func Apply(ctx context.Context, s site.Site, r build.Record, path string, text [
 	}
 	_, err := shell.Run(ctx, c)
 	return err
-}
-
-// ErrPartly says that some parts of a lab run and some do not.
-var ErrPartly = errors.New("only some parts of the lab run")
-
-// Running is nil if all parts of a lab run and answer. It is ErrAbsent's kind if none does, ErrPartly's kind otherwise.
-func Running(ctx context.Context, s site.Site, r build.Record) error {
-	var up, down []string
-	for _, p := range parts(s, r) {
-		d, err := daemon.Find(s.Run("pids"), p.name)
-		if err == nil && d.Alive() && p.ready(ctx) == nil {
-			up = append(up, p.name)
-			continue
-		}
-		down = append(down, p.name)
-	}
-	switch {
-	case len(up) == 0:
-		return fmt.Errorf("the lab: %w", ErrAbsent)
-	case len(down) > 0:
-		return fmt.Errorf("%w: not %s", ErrPartly, strings.Join(down, ", "))
-	}
-	api, err := Connect(s)
-	if err != nil {
-		return err
-	}
-	if err := api.NodeReady(ctx); err != nil {
-		return fmt.Errorf("%w: %w", ErrPartly, err)
-	}
-	for _, d := range system() {
-		if err := api.RolledOut(ctx, d); err != nil {
-			return fmt.Errorf("%w: %w", ErrPartly, err)
-		}
-	}
-	return nil
 }
 
 // Leftovers tells whether a lab, running or killed, left anything that TakeAway would remove.

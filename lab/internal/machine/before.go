@@ -48,6 +48,9 @@ var strays = [...]string{
 func Look(ctx context.Context) (Before, error) {
 	b := Before{Firewall: map[firewall.Family]string{}, Sysctls: map[string]string{}}
 	for _, f := range firewall.Families() {
+		if _, err := os.Stat("/proc/sys/net/ipv6"); f == firewall.IPv6 && err != nil {
+			continue // a kernel without IPv6 has no firewall for it
+		}
 		text, err := firewall.Save(ctx, f)
 		if err != nil {
 			return Before{}, err

@@ -41,7 +41,8 @@ func Plain(out io.Writer) *Progress { return begin(out, nil, time.Now) }
 func Bar(out io.Writer, width func() int) *Progress { return begin(out, width, time.Now) }
 
 func begin(out io.Writer, width func() int, now func() time.Time) *Progress {
-	p := &Progress{out: out, width: width, now: now, start: now(), stop: make(chan struct{})}
+	// The width fits the names of all the lab's steps, so that columns do not move when more steps are planned.
+	p := &Progress{out: out, width: width, now: now, start: now(), stop: make(chan struct{}), names: 23}
 	every := time.Second
 	if width != nil {
 		every = 200 * time.Millisecond
