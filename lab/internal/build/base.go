@@ -76,7 +76,7 @@ func baseLayer(dir, baseTar string, outsideCA []byte) (image.Layer, error) {
 	if err != nil {
 		return image.Layer{}, fmt.Errorf("open the base file system: %w", err)
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it is only read
 	if err := w.Copy(f, keepInBase); err != nil {
 		return image.Layer{}, err
 	}

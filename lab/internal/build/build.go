@@ -129,7 +129,7 @@ func Steps(ctx context.Context, s site.Site, parts string) ([]steps.Step, func()
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := os.MkdirAll(s.Build(), 0o755); err != nil {
+	if err := os.MkdirAll(s.Build(), 0o750); err != nil {
 		return nil, nil, fmt.Errorf("make the build folder: %w", err)
 	}
 	cached := func(path string, do func(context.Context, func(string)) error) func(context.Context, func(string)) error {
@@ -176,7 +176,7 @@ func finish(s site.Site, r *Record, say func(string)) error {
 		return fmt.Errorf("write what was built: %w", err)
 	}
 	say(fmt.Sprintf("%d made", len(r.Images)))
-	return writeWhole(s.Build("current.json"), 0o644, func(w io.Writer) error {
+	return writeWhole(s.Build("current.json"), 0o600, func(w io.Writer) error {
 		_, err := w.Write(text)
 		return err
 	})
@@ -198,7 +198,7 @@ func outsideCA(s site.Site) (pki.Pair, error) {
 	if err != nil {
 		return pki.Pair{}, err
 	}
-	return a.Pair, a.Pair.Save(s.Outside(), "ca")
+	return a.Pair, a.Save(s.Outside(), "ca")
 }
 
 // Prune deletes what earlier builds left. Not while a lab runs: its containerd starts a shim from its build's folder

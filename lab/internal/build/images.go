@@ -82,7 +82,7 @@ func masters(baseTar string) (passwd, group []byte, err error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("open the base file system: %w", err)
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it is only read
 	in := tar.NewReader(f)
 	for passwd == nil || group == nil {
 		h, err := in.Next()

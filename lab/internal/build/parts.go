@@ -119,7 +119,7 @@ func compile(ctx context.Context, parts, dest string, say func(string)) error {
 		return fmt.Errorf("clear %s: %w", tmp, err)
 	}
 	bin := filepath.Join(tmp, "bin")
-	if err := os.MkdirAll(bin, 0o755); err != nil {
+	if err := os.MkdirAll(bin, 0o750); err != nil {
 		return fmt.Errorf("make %s: %w", bin, err)
 	}
 	count := 0
@@ -188,7 +188,7 @@ func istioFiles(ctx context.Context, parts, dest string) error {
 	if err != nil {
 		return fmt.Errorf("copy Istio's bootstrap template: %w", err)
 	}
-	if err := os.WriteFile(filepath.Join(dest, "envoy_bootstrap.json"), bootstrap, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dest, "envoy_bootstrap.json"), bootstrap, 0o600); err != nil { //nolint:gosec // dest is the build cache
 		return fmt.Errorf("copy Istio's bootstrap template: %w", err)
 	}
 	return nil

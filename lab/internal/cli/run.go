@@ -59,7 +59,7 @@ func (i *invocation) build(ctx context.Context, p *progress.Progress) (build.Rec
 }
 
 func runUp(ctx context.Context, i *invocation) error {
-	if err := machine.Check(); err != nil {
+	if err := machine.Check(ctx); err != nil {
 		return err
 	}
 	unlock, err := i.lock(ctx)
@@ -67,8 +67,9 @@ func runUp(ctx context.Context, i *invocation) error {
 		return err
 	}
 	defer unlock()
-	state, r := cluster.ErrAbsent, build.Record{}
-	if r, err = build.Current(i.site); err == nil {
+	state := cluster.ErrAbsent
+	r, err := build.Current(i.site)
+	if err == nil {
 		state = cluster.Running(ctx, i.site, r)
 	}
 	if state == nil {
@@ -100,7 +101,7 @@ func (i *invocation) up(ctx context.Context, p *progress.Progress) error {
 	}
 	if !left {
 		// Asked here, before anything is touched, and not while an earlier lab's programs may hold them.
-		if busy := machine.BusyPorts(site.Ports()); len(busy) > 0 {
+		if busy := machine.BusyPorts(ctx, site.Ports()); len(busy) > 0 {
 			return machine.CannotError{Reasons: []string{"ports are taken by other programs: " + strings.Join(busy, ", ")}}
 		}
 	}
@@ -121,7 +122,7 @@ func (i *invocation) up(ctx context.Context, p *progress.Progress) error {
 }
 
 func runLoad(ctx context.Context, i *invocation) error {
-	if err := machine.Check(); err != nil {
+	if err := machine.Check(ctx); err != nil {
 		return err
 	}
 	unlock, err := i.lock(ctx)
@@ -167,7 +168,7 @@ func runDown(ctx context.Context, i *invocation) error {
 		i.tell("no lab is here: nothing to do")
 		return nil
 	}
-	if err := machine.Check(); err != nil {
+	if err := machine.Check(ctx); err != nil {
 		return err
 	}
 	unlock, err := i.lock(ctx)
@@ -210,10 +211,10 @@ func (i *invocation) hint() string { return `use it with: eval "$(lab env)"` }
 // lock keeps two commands from working on one lab at the same time; the second waits. The kernel gives the lock back
 // when its holder ends, however it ends.
 func (i *invocation) lock(ctx context.Context) (func(), error) {
-	if err := os.MkdirAll(i.site.Dir(), 0o755); err != nil {
+	if err := os.MkdirAll(i.site.Dir(), 0o750); err != nil {
 		return nil, fmt.Errorf("make the lab's folder: %w", err)
 	}
-	f, err := os.OpenFile(filepath.Join(i.site.Dir(), "lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	f, err := os.OpenFile(filepath.Join(i.site.Dir(), "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lock the lab: %w", err)
 	}

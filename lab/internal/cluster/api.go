@@ -60,7 +60,7 @@ func (a *API) Get(ctx context.Context, path string, into any) error {
 	if err != nil {
 		return fmt.Errorf("get %s: %w", path, err)
 	}
-	defer resp.Body.Close()
+	defer resp.Body.Close() //nolint:errcheck // it is only read
 	body, err := io.ReadAll(resp.Body)
 	switch {
 	case err != nil:
@@ -121,13 +121,13 @@ func (a *API) RolledOut(ctx context.Context, d Deployment) error {
 	if st := got.Status; st.ObservedGeneration >= got.Metadata.Generation && st.UpdatedReplicas == want && st.Replicas == want && st.AvailableReplicas == want {
 		return nil
 	}
-	why := a.waiting(ctx, d)
+	why := []string{a.waiting(ctx, d)}
 	for _, c := range got.Status.Conditions {
 		if c.Type == "ReplicaFailure" && c.Status == "True" { // no pod could be made: a webhook that does not answer, a quota
-			why += "; " + c.Message
+			why = append(why, "; "+c.Message)
 		}
 	}
-	return fmt.Errorf("deployment %s: %d of %d pods are available%s", d, got.Status.AvailableReplicas, want, why)
+	return fmt.Errorf("deployment %s: %d of %d pods are available%s", d, got.Status.AvailableReplicas, want, strings.Join(why, ""))
 }
 
 // waiting tells, as far as it can be learned, what keeps the pods of a Deployment. It only adds to an error.

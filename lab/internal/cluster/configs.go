@@ -52,18 +52,18 @@ func configure(s site.Site) error {
 		if err != nil {
 			return fmt.Errorf("read %s: %w", name, err)
 		}
-		if err := write(dest, fill.Replace(string(text)), 0o644); err != nil {
+		if err := write(dest, fill.Replace(string(text))); err != nil {
 			return err
 		}
 	}
 	// CoreDNS runs with dnsPolicy Default and forwards nothing; the file must merely exist and be harmless.
-	if err := write(s.Run("resolv.conf"), "nameserver 127.0.0.1\n", 0o644); err != nil {
+	if err := write(s.Run("resolv.conf"), "nameserver 127.0.0.1\n"); err != nil {
 		return err
 	}
-	if err := write(s.Run("tokens.csv"), token+",admin,admin,\"system:masters\"\n", 0o600); err != nil {
+	if err := write(s.Run("tokens.csv"), token+",admin,admin,\"system:masters\"\n"); err != nil {
 		return err
 	}
-	return write(s.Kubeconfig(), kubeconfig(ca, token), 0o600)
+	return write(s.Kubeconfig(), kubeconfig(ca, token))
 }
 
 // keys makes the cluster's authority and what it signs, and returns the authority's certificate.
@@ -96,10 +96,10 @@ func keys(s site.Site) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := write(filepath.Join(dir, "sa.key"), string(private), 0o600); err != nil {
+	if err := write(filepath.Join(dir, "sa.key"), string(private)); err != nil {
 		return nil, err
 	}
-	return ca.Cert, write(filepath.Join(dir, "sa.pub"), string(public), 0o644)
+	return ca.Cert, write(filepath.Join(dir, "sa.pub"), string(public))
 }
 
 func kubeconfig(ca []byte, token string) string {
@@ -128,11 +128,12 @@ func randomToken() (string, error) {
 	return hex.EncodeToString(b), nil
 }
 
-func write(path, text string, mode os.FileMode) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+// write writes a file that only its owner may read: half of them are secrets.
+func write(path, text string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	if err := os.WriteFile(path, []byte(text), mode); err != nil {
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return nil

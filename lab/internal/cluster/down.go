@@ -50,7 +50,7 @@ func DownSteps(s site.Site) []steps.Step {
 		{Name: "kill shims", Needs: []string{"stop containerd"}, Do: do(func(ctx context.Context) (int, error) { return killShims(ctx, s) })},
 		{Name: "unmount", Needs: []string{"kill shims"}, Do: do(func(context.Context) (int, error) { return machine.Unmount(s.Run()) })},
 		{Name: "network", Needs: []string{"unmount", "stop control plane"}, Do: do(func(ctx context.Context) (int, error) { return restoreNetwork(ctx, s) })},
-		{Name: "files", Needs: []string{"network"}, Do: func(context.Context, func(string)) error { return removeFiles(s) }},
+		{Name: "files", Needs: []string{"network"}, Do: func(ctx context.Context, _ func(string)) error { return removeFiles(ctx, s) }},
 	}
 }
 
@@ -196,7 +196,7 @@ func links() ([]string, error) {
 }
 
 // removeFiles deletes the lab's run folder last: as long as it is there, `up` and `down` know that something is left.
-func removeFiles(s site.Site) error {
+func removeFiles(ctx context.Context, s site.Site) error {
 	before, err := machine.LoadBefore(s.Run("before.json"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -218,7 +218,7 @@ func removeFiles(s site.Site) error {
 		}
 		// containerd's shims and the kubelet listen at built-in places, and killed ones leave their sockets.
 		for _, pattern := range []string{"/run/containerd/s/*", "/var/lib/kubelet/*/*.sock"} {
-			if err := machine.RemoveDeadSockets(pattern); err != nil {
+			if err := machine.RemoveDeadSockets(ctx, pattern); err != nil {
 				return err
 			}
 		}

@@ -111,7 +111,7 @@ func controlPlane(s site.Site, r build.Record) []part {
 
 // start starts a part and waits until it is ready.
 func (p part) start(ctx context.Context, s site.Site, r build.Record) error {
-	d, err := daemon.Start(s.Run("pids"), s.Log(p.name), daemon.Spec{
+	d, err := daemon.Start(ctx, s.Run("pids"), s.Log(p.name), daemon.Spec{
 		Name: p.name, Args: p.args, Dir: s.Run(),
 		// containerd looks its shim up on the PATH, and Debian's containerd package may have an older one there.
 		Path: r.Bin(),
@@ -140,7 +140,7 @@ func answers(url string) func(context.Context) error {
 		if err != nil {
 			return err // names method and URL itself
 		}
-		defer resp.Body.Close()
+		defer resp.Body.Close() //nolint:errcheck // it is only read
 		if resp.StatusCode == http.StatusOK {
 			return nil
 		}

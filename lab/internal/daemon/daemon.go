@@ -56,9 +56,9 @@ var proxies = [...]string{"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
 
 // Start starts the program in a session of its own, so that no signal for the terminal reaches it, with its output in
 // log and a pid file in dir.
-func Start(dir, log string, s Spec) (Process, error) {
+func Start(ctx context.Context, dir, log string, s Spec) (Process, error) {
 	for _, d := range []string{dir, filepath.Dir(log)} {
-		if err := os.MkdirAll(d, 0o755); err != nil {
+		if err := os.MkdirAll(d, 0o750); err != nil {
 			return Process{}, fmt.Errorf("start %s: %w", s.Name, err)
 		}
 	}
@@ -66,8 +66,8 @@ func Start(dir, log string, s Spec) (Process, error) {
 	if err != nil {
 		return Process{}, fmt.Errorf("start %s: %w", s.Name, err)
 	}
-	defer out.Close()
-	cmd := exec.Command(s.Args[0], s.Args[1:]...)
+	defer out.Close() //nolint:errcheck // the program has it; nothing is written here
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), s.Args[0], s.Args[1:]...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.Dir, out, out
 	cmd.Env = environment(os.Environ(), s.Path)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -87,7 +87,7 @@ func Start(dir, log string, s Spec) (Process, error) {
 	if err != nil {
 		return Process{}, fmt.Errorf("write the pid file of %s: %w", s.Name, err)
 	}
-	if err := os.WriteFile(pidFile(dir, s.Name), text, 0o644); err != nil {
+	if err := os.WriteFile(pidFile(dir, s.Name), text, 0o600); err != nil {
 		return Process{}, fmt.Errorf("write the pid file of %s: %w", s.Name, err)
 	}
 	return p, nil
@@ -219,7 +219,7 @@ func boot() (string, error) {
 }
 
 func stat(pid int) (start uint64, state byte, err error) {
-	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, 0, fmt.Errorf("look at process %d: %w", pid, err)
 	}

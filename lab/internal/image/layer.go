@@ -59,7 +59,7 @@ func (c *counter) Write(p []byte) (int, error) {
 // NewWriter begins a layer in dir, the folder that holds blobs/sha256.
 func NewWriter(dir string) (*Writer, error) {
 	blobs := filepath.Join(dir, "blobs", "sha256")
-	if err := os.MkdirAll(blobs, 0o755); err != nil {
+	if err := os.MkdirAll(blobs, 0o750); err != nil {
 		return nil, fmt.Errorf("begin a layer: %w", err)
 	}
 	f, err := os.CreateTemp(blobs, ".layer-*")
@@ -121,7 +121,7 @@ func (w *Writer) copyFile(h *tar.Header, from string) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it is only read
 	info, err := f.Stat()
 	if err != nil {
 		return err
@@ -181,7 +181,7 @@ func (w *Writer) Copy(from io.Reader, keep func(name string) bool) error {
 		if err := w.tar.WriteHeader(out); err != nil {
 			return fmt.Errorf("copy %s into a layer: %w", p, err)
 		}
-		if _, err := io.Copy(w.tar, in); err != nil {
+		if _, err := io.Copy(w.tar, in); err != nil { //nolint:gosec // a tar that mmdebstrap made just before
 			return fmt.Errorf("copy %s into a layer: %w", p, err)
 		}
 	}
@@ -195,9 +195,6 @@ func (w *Writer) Close() (Layer, error) {
 	digest, err := hashFile(w.file)
 	if err != nil {
 		return Layer{}, err
-	}
-	if err := w.file.Chmod(0o644); err != nil {
-		return Layer{}, fmt.Errorf("end a layer: %w", err)
 	}
 	if err := w.file.Close(); err != nil {
 		return Layer{}, fmt.Errorf("end a layer: %w", err)

@@ -72,14 +72,15 @@ func Write(dir string, s Spec) (Image, error) {
 		RootFS       rootfs `json:"rootfs"`
 	}{runtime.GOARCH, "linux", run{
 		s.User,
-		[]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, s.Entrypoint,
+		[]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+		s.Entrypoint,
 	}, fs})
 	if err != nil {
 		return Image{}, fmt.Errorf("describe image %s: %w", s.Name, err)
 	}
 	desc := descriptor{configType, digest(config), int64(len(config))}
 	blobs := filepath.Join(dir, "blobs", "sha256")
-	if err := os.WriteFile(filepath.Join(blobs, desc.Digest[len("sha256:"):]), config, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(blobs, desc.Digest[len("sha256:"):]), config, 0o600); err != nil {
 		return Image{}, fmt.Errorf("write the configuration of image %s: %w", s.Name, err)
 	}
 	manifest, err := json.Marshal(struct {
@@ -110,7 +111,7 @@ func Push(ctx context.Context, address string, i Image) error {
 	if err != nil {
 		return fmt.Errorf("push image %s: %w", i.Name, err)
 	}
-	defer resp.Body.Close()
+	defer resp.Body.Close() //nolint:errcheck // it is only read
 	if resp.StatusCode/100 != 2 {
 		said, err := io.ReadAll(io.LimitReader(resp.Body, 4096))
 		if err != nil {

@@ -44,6 +44,8 @@ var strays = [...]string{
 	"/run/containerd/s", "/run/containerd/fifo", "/run/containerd/runc", "/run/containerd", "/opt/containerd", "/run/netns",
 }
 
+func sysctlPath(name string) string { return "/proc/sys/" + name }
+
 // Look notes how the machine is.
 func Look(ctx context.Context) (Before, error) {
 	b := Before{Firewall: map[firewall.Family]string{}, Sysctls: map[string]string{}}
@@ -58,7 +60,7 @@ func Look(ctx context.Context) (Before, error) {
 		b.Firewall[f] = text
 	}
 	for _, name := range sysctls {
-		text, err := os.ReadFile(filepath.Join("/proc/sys", name))
+		text, err := os.ReadFile(sysctlPath(name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // this kernel does not have it, or its module is not loaded yet
 		}
@@ -81,7 +83,7 @@ func SaveBefore(path string, b Before) error {
 	if err != nil {
 		return fmt.Errorf("note how the machine is: %w", err)
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return fmt.Errorf("note how the machine is: %w", err)
 	}
 	tmp := path + ".new"
@@ -109,7 +111,7 @@ func LoadBefore(path string) (Before, error) {
 
 // Set writes one kernel setting.
 func Set(name, value string) error {
-	if err := os.WriteFile(filepath.Join("/proc/sys", name), []byte(value), 0o644); err != nil {
+	if err := os.WriteFile(sysctlPath(name), []byte(value), 0o600); err != nil {
 		return fmt.Errorf("set kernel setting %s to %s: %w", name, value, err)
 	}
 	return nil
@@ -123,7 +125,7 @@ func (b Before) Restore(ctx context.Context) error {
 		errs = append(errs, err)
 	}
 	for name, was := range b.Sysctls {
-		now, err := os.ReadFile(filepath.Join("/proc/sys", name))
+		now, err := os.ReadFile(sysctlPath(name))
 		if err != nil {
 			errs = append(errs, fmt.Errorf("read kernel setting %s: %w", name, err))
 			continue
@@ -157,7 +159,7 @@ func (b Before) RemoveStrays() error {
 
 // RemoveDeadSockets removes the Unix sockets that match pattern and on which nobody listens. Whose they were does not
 // matter: they are of no use to anybody.
-func RemoveDeadSockets(pattern string) error {
+func RemoveDeadSockets(ctx context.Context, pattern string) error {
 	found, err := filepath.Glob(pattern)
 	if err != nil {
 		return fmt.Errorf("look for sockets %s: %w", pattern, err)
@@ -167,7 +169,7 @@ func RemoveDeadSockets(pattern string) error {
 		if err != nil || info.Mode().Type() != fs.ModeSocket {
 			continue // gone meanwhile, or no socket
 		}
-		c, err := net.Dial("unix", path)
+		c, err := (&net.Dialer{}).DialContext(ctx, "unix", path)
 		if err == nil {
 			c.Close() //nolint:errcheck // nothing was written
 			continue

@@ -5,6 +5,7 @@ package machine
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -29,8 +30,9 @@ func (e CannotError) Error() string {
 // controllers are the cgroup controllers without which the kubelet does not start.
 var controllers = [...]string{"cpu", "cpuset", "memory", "pids"}
 
-// Check looks whether containers can run here; the error is a CannotError. It changes nothing.
-func Check() error {
+// Check looks whether containers can run here; the error is a CannotError. It changes nothing but
+// for a kernel module that may be loaded.
+func Check(ctx context.Context) error {
 	var reasons []string
 	if os.Geteuid() != 0 {
 		// Without root the rest cannot be told apart from what root would be allowed.
@@ -41,10 +43,10 @@ func Check() error {
 		return CannotError{[]string{"no /proc: " + err.Error()}}
 	}
 	reasons = append(reasons, cgroupReasons(ParseMounts(mounts), writable, os.ReadFile)...)
-	if err := namespaces(); err != nil {
+	if err := namespaces(ctx); err != nil {
 		reasons = append(reasons, "cannot run containers: new namespaces are refused ("+err.Error()+")")
 	}
-	if !hasOverlay(os.ReadFile) && exec.Command("modprobe", "overlay").Run() != nil {
+	if !hasOverlay(os.ReadFile) && exec.CommandContext(ctx, "modprobe", "overlay").Run() != nil {
 		reasons = append(reasons, "cannot run containers: the kernel has no overlay file system")
 	}
 	if len(reasons) > 0 {
@@ -64,11 +66,11 @@ func cgroupReasons(mounts []Mount, writable func(string) bool, read func(string)
 			if err != nil {
 				continue // reported below, as controllers that are missing
 			}
-			for _, c := range strings.Fields(string(text)) {
+			for c := range strings.FieldsSeq(string(text)) {
 				found[c] = m.Point
 			}
 		case "cgroup":
-			for _, o := range strings.Split(m.Options, ",") {
+			for o := range strings.SplitSeq(m.Options, ",") {
 				found[o] = m.Point
 			}
 		}
@@ -108,24 +110,23 @@ func hasOverlay(read func(string) ([]byte, error)) bool {
 }
 
 // namespaces tries what every container needs: a child in namespaces of its own.
-func namespaces() error {
-	cmd := exec.Command("/proc/self/exe", "--help") // any program that ends at once and reads nothing
+func namespaces(ctx context.Context) error {
+	cmd := exec.CommandContext(ctx, "/proc/self/exe", "--help") // any program that ends at once and reads nothing
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWNET | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS,
 	}
 	err := cmd.Run()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if _, ok := errors.AsType[*exec.ExitError](err); ok {
 		return nil // it ran; how it ended does not matter
 	}
 	return err
 }
 
 // BusyPorts names the ports of want (port to who takes it) that something else listens on already.
-func BusyPorts(want map[int]string) []string {
+func BusyPorts(ctx context.Context, want map[int]string) []string {
 	var busy []string
 	for port, who := range want {
-		l, err := net.Listen("tcp", net.JoinHostPort("", strconv.Itoa(port)))
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort("", strconv.Itoa(port)))
 		if err == nil {
 			l.Close() //nolint:errcheck // it never accepted anything
 			continue

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -50,8 +51,8 @@ func unescape(s string) string {
 // Below are the mount points at or below dir, the last mounted first, which is the order to unmount them in.
 func Below(mounts []Mount, dir string) []string {
 	var points []string
-	for i := len(mounts) - 1; i >= 0; i-- {
-		if p := mounts[i].Point; p == dir || strings.HasPrefix(p, dir+"/") {
+	for _, m := range slices.Backward(mounts) {
+		if p := m.Point; p == dir || strings.HasPrefix(p, dir+"/") {
 			points = append(points, p)
 		}
 	}

@@ -134,13 +134,13 @@ func ParseCert(text []byte) (*x509.Certificate, error) {
 
 // Save writes name.crt and name.key into dir; the key is readable by its owner only.
 func (p Pair) Save(dir, name string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return fmt.Errorf("save certificate %s: %w", name, err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, name+".key"), p.Key, 0o600); err != nil {
 		return fmt.Errorf("save key %s: %w", name, err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, name+".crt"), p.Cert, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, name+".crt"), p.Cert, 0o600); err != nil {
 		return fmt.Errorf("save certificate %s: %w", name, err)
 	}
 	return nil

@@ -47,9 +47,7 @@ func begin(out io.Writer, width func() int, now func() time.Time) *Progress {
 	if width != nil {
 		every = 200 * time.Millisecond
 	}
-	p.stopped.Add(1)
-	go func() {
-		defer p.stopped.Done()
+	p.stopped.Go(func() {
 		tick := time.NewTicker(every)
 		defer tick.Stop()
 		for {
@@ -62,7 +60,7 @@ func begin(out io.Writer, width func() int, now func() time.Time) *Progress {
 				p.mu.Unlock()
 			}
 		}
-	}()
+	})
 	return p
 }
 

@@ -70,8 +70,7 @@ func Run(ctx context.Context, c Command) ([]byte, error) {
 
 // Exit is the code a failed run ended with, or -1 if it never ran or was killed.
 func Exit(err error) int {
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return exit.ExitCode()
 	}
 	return -1
@@ -94,7 +93,7 @@ func FileTail(path string, n int) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the end of a log: %w", err)
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it is only read
 	const most = 64 << 10
 	if info, err := f.Stat(); err == nil && info.Size() > most {
 		if _, err := f.Seek(-most, io.SeekEnd); err != nil {
