@@ -46,7 +46,7 @@ func (e *Error) Error() string {
 	if !errors.Is(e.Kind, ErrUnreachable) && !errors.Is(e.Kind, ErrUnauthorized) {
 		parts = append(parts, e.Doing)
 	}
-	if e.Kind != nil && !(errors.Is(e.Kind, ErrAbsent) && strings.HasSuffix(e.Words, "not found")) {
+	if e.Kind != nil && !strings.HasSuffix(e.Words, e.Kind.Error()) { // configmaps "x" not found
 		parts = append(parts, e.Kind.Error())
 	}
 	if e.Words != "" {
@@ -135,8 +135,7 @@ func singular(plural string) string {
 
 // fail makes an *Error of whatever a request ended with; nil stays nil.
 func (c *Client) fail(ctx context.Context, o operation, err error) error {
-	var done *Error
-	if err == nil || errors.As(err, &done) {
+	if _, done := errors.AsType[*Error](err); err == nil || done {
 		return err
 	}
 	e := &Error{
@@ -146,7 +145,8 @@ func (c *Client) fail(ctx context.Context, o operation, err error) error {
 	if o.sub != "" {
 		e.Resource += "/" + o.sub
 	}
-	e.Kind, e.Words = c.classify(ctx, err)
+	v := c.classify(ctx, err)
+	e.Kind, e.Words = v.kind, v.words
 	if fields := conflicts(err); len(fields) > 0 {
 		e.Err = errors.Join(err, &ConflictError{Fields: fields})
 		e.Words = (&ConflictError{Fields: fields}).Error()
@@ -176,41 +176,48 @@ func ended(ctx context.Context) error {
 	return ctx.Err()
 }
 
-func (c *Client) classify(ctx context.Context, err error) (kind error, words string) {
-	var status apierrors.APIStatus
-	var dial *net.OpError
+// verdict is what a failure comes to: Error.Kind and Error.Words.
+type verdict struct {
+	kind  error
+	words string
+}
+
+func (c *Client) classify(ctx context.Context, err error) verdict {
+	status, refused := errors.AsType[*apierrors.StatusError](err)
 	end := ended(ctx)
 	switch {
 	case errors.Is(err, ErrReadOnly):
-		return ErrReadOnly, strings.TrimPrefix(innermost(err), ErrReadOnly.Error()+": ")
+		return verdict{ErrReadOnly, strings.TrimPrefix(innermost(err), ErrReadOnly.Error()+": ")}
 	case errors.Is(end, context.Canceled):
-		return nil, "interrupted"
+		return verdict{nil, "interrupted"}
 	case end != nil:
-		return ErrTimeout, innermost(err)
-	case errors.As(err, &status):
-		kind, words = statusKind(err), status.Status().Message
-		if errors.Is(kind, ErrUnauthorized) {
-			words = c.unauthorized(words)
-		}
-		return kind, words
-	case errors.As(err, &dial) && dial.Op == "dial":
-		return ErrUnreachable, c.unreachable(err)
-	case errors.Is(err, context.DeadlineExceeded) && c.timeout > 0:
-		return ErrTimeout, fmt.Sprintf("no answer within %s (--request-timeout): %s", c.timeout, innermost(err))
-	case errors.Is(err, context.DeadlineExceeded):
-		return ErrTimeout, innermost(err)
+		return verdict{ErrTimeout, innermost(err)}
+	case refused && apierrors.IsUnauthorized(err):
+		return verdict{ErrUnauthorized, fmt.Sprintf("%s does not take the credentials of kubeconfig context %q: %s", c.server, c.context, status.ErrStatus.Message)}
+	case refused:
+		return verdict{statusKind(err), status.ErrStatus.Message}
 	case strings.Contains(err.Error(), "getting credentials: "): // client-go's exec plugins give no type
-		return ErrUnauthorized, fmt.Sprintf("kubeconfig context %q: %s", c.context, innermost(err))
+		return verdict{ErrUnauthorized, fmt.Sprintf("kubeconfig context %q: %s", c.context, innermost(err))}
 	}
-	var network net.Error
-	var sent *url.Error
-	if errors.As(err, &network) && network.Timeout() {
-		return ErrTimeout, innermost(err)
+	return c.classifyNetwork(err)
+}
+
+// classifyNetwork: no answer came, and the caller still waits for one.
+func (c *Client) classifyNetwork(err error) verdict {
+	if dial, ok := errors.AsType[*net.OpError](err); ok && dial.Op == "dial" {
+		return verdict{ErrUnreachable, c.unreachable(err)}
 	}
-	if errors.As(err, &network) || errors.As(err, &sent) {
-		return ErrUnreachable, c.unreachable(err)
+	network, ok := errors.AsType[net.Error](err)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded) && c.timeout > 0:
+		return verdict{ErrTimeout, fmt.Sprintf("no answer within %s (--request-timeout): %s", c.timeout, innermost(err))}
+	case errors.Is(err, context.DeadlineExceeded), ok && network.Timeout():
+		return verdict{ErrTimeout, innermost(err)}
 	}
-	return nil, innermost(err)
+	if _, sent := errors.AsType[*url.Error](err); ok || sent {
+		return verdict{ErrUnreachable, c.unreachable(err)}
+	}
+	return verdict{nil, innermost(err)}
 }
 
 func (c *Client) unreachable(err error) string {
@@ -221,10 +228,6 @@ func (c *Client) unreachable(err error) string {
 	return fmt.Sprintf("%s: %s; %s", c.server, innermost(err), hint)
 }
 
-func (c *Client) unauthorized(words string) string {
-	return fmt.Sprintf("%s does not take the credentials of kubeconfig context %q: %s", c.server, c.context, words)
-}
-
 func statusKind(err error) error {
 	switch {
 	case apierrors.IsForbidden(err):
@@ -233,8 +236,6 @@ func statusKind(err error) error {
 		return ErrAbsent
 	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
 		return ErrConflict
-	case apierrors.IsUnauthorized(err):
-		return ErrUnauthorized
 	case apierrors.IsTimeout(err), apierrors.IsServerTimeout(err), apierrors.IsTooManyRequests(err):
 		return ErrTimeout
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
@@ -246,12 +247,12 @@ func statusKind(err error) error {
 // conflicts reads the managers and fields that a server-side apply ran into. The API server puts the manager only into
 // the message: conflict with "NAME" with subresource "status" using v1 at TIME.
 func conflicts(err error) []FieldConflict {
-	var status apierrors.APIStatus
-	if !errors.As(err, &status) || status.Status().Details == nil {
+	status, ok := errors.AsType[*apierrors.StatusError](err)
+	if !ok || status.ErrStatus.Details == nil {
 		return nil
 	}
 	var fields []FieldConflict
-	for _, cause := range status.Status().Details.Causes {
+	for _, cause := range status.ErrStatus.Details.Causes {
 		if cause.Type != metav1.CauseTypeFieldManagerConflict {
 			continue
 		}
@@ -266,8 +267,7 @@ func conflicts(err error) []FieldConflict {
 
 // innermost drops the URL and method that net/http puts before what went wrong: the operation says that already.
 func innermost(err error) string {
-	var sent *url.Error
-	if errors.As(err, &sent) {
+	if sent, ok := errors.AsType[*url.Error](err); ok {
 		return sent.Err.Error()
 	}
 	return err.Error()

@@ -61,8 +61,7 @@ func (c *Client) Exec(ctx context.Context, p Pod, command []string, stdout, stde
 	// client-go logs to stderr what goes wrong while a context ends; what matters comes back as the error.
 	quiet := klog.NewContext(ctx, logr.Discard())
 	err = executor.StreamWithContext(quiet, remotecommand.StreamOptions{Stdout: out, Stderr: errOut})
-	var code exitcode.CodeExitError
-	if errors.As(err, &code) {
+	if code, ok := errors.AsType[exitcode.CodeExitError](err); ok {
 		return fmt.Errorf("%s in %s/%s: %w", strings.Join(command, " "), p.Namespace, p.Name, &ExitError{Code: code.Code})
 	}
 	return c.fail(ctx, o, upgradeCause(err))

@@ -188,7 +188,8 @@ func TestListStops(t *testing.T) {
 	s := serve(t, pages(t, 10))
 	seen := 0
 	err := connect(t, s.URL, Options{}).List(t.Context(), gateways, "shop", ListOptions{PageSize: 2}, func(json.RawMessage) error {
-		if seen++; seen == 3 {
+		seen++
+		if seen == 3 {
 			return enough
 		}
 		return nil

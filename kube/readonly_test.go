@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -121,9 +122,7 @@ func TestReadOnly(t *testing.T) {
 				next := &sent{}
 				guard := &readOnly{prefix: prefix, next: next}
 				r := rawRequest(t, test.method, prefix+test.target, test.body)
-				for name, values := range test.header {
-					r.Header[name] = values
-				}
+				maps.Copy(r.Header, test.header)
 				_, err := guard.RoundTrip(r)
 				if passed := len(next.requests) == 1; passed != test.passes || passed != (err == nil) {
 					t.Errorf("%s %s: sent %t, error %v; want sent %t", test.method, test.target, passed, err, test.passes)

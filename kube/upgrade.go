@@ -11,7 +11,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	oldstream "k8s.io/apimachinery/pkg/util/httpstream"
+	oldstream "k8s.io/apimachinery/pkg/util/httpstream" //nolint:staticcheck // client-go's Upgrader is still made of these
 	names "k8s.io/apimachinery/pkg/util/portforward"
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/transport/spdy"
@@ -115,8 +115,7 @@ func fallBack(err error) bool {
 
 // upgradeCause gives what lies inside an UpgradeFailureError, which does not unwrap.
 func upgradeCause(err error) error {
-	var failure *httpstream.UpgradeFailureError
-	if errors.As(err, &failure) && failure.Cause != nil {
+	if failure, ok := errors.AsType[*httpstream.UpgradeFailureError](err); ok && failure.Cause != nil {
 		return failure.Cause
 	}
 	return err

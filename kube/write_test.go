@@ -3,6 +3,7 @@ package kube
 import (
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -106,9 +107,7 @@ func TestDelete(t *testing.T) {
 			if err := connect(t, s.URL, Options{}).Delete(t.Context(), configMaps, "shop", "a", test.o); err != nil {
 				t.Fatal(err)
 			}
-			for key, value := range map[string]any{"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"} {
-				test.body[key] = value
-			}
+			maps.Copy(test.body, map[string]any{"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"})
 			if diff := cmp.Diff(test.body, body); diff != "" {
 				t.Error(diff)
 			}
