@@ -99,10 +99,8 @@ func (p *Plan) refusal(ctx context.Context, failed []error) error {
 	var refs []Ref
 	var fields []string
 	for _, err := range failed {
-		var conflict *kube.ConflictError
-		if errors.As(err, &conflict) {
-			var e *kube.Error
-			if errors.As(err, &e) {
+		if conflict, ok := errors.AsType[*kube.ConflictError](err); ok {
+			if e, ok := errors.AsType[*kube.Error](err); ok {
 				refs = append(refs, p.refAt(e))
 			}
 			for _, f := range conflict.Fields {

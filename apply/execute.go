@@ -45,8 +45,7 @@ func (p *Plan) Execute(ctx context.Context, done func(Change)) (Outcome, error) 
 	x := &execution{plan: p}
 	for _, c := range p.Changes {
 		if err := x.step(ctx, c); err != nil {
-			var held *HeldError
-			if errors.As(err, &held) {
+			if _, ok := errors.AsType[*HeldError](err); ok {
 				return x.outcome(Mixed), err
 			}
 			return x.rollBack(ctx), err
@@ -54,8 +53,7 @@ func (p *Plan) Execute(ctx context.Context, done func(Change)) (Outcome, error) 
 		done(c)
 	}
 	if err := x.finish(ctx); err != nil {
-		var held *HeldError
-		if errors.As(err, &held) {
+		if _, ok := errors.AsType[*HeldError](err); ok {
 			return x.outcome(Mixed), err
 		}
 		return x.rollBack(ctx), err

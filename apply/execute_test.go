@@ -193,7 +193,8 @@ func TestStopped(t *testing.T) {
 			defer stop()
 			count := 0
 			outcome, err := p.Execute(ctx, func(Change) {
-				if count++; count == 2 {
+				count++
+				if count == 2 {
 					stop()
 				}
 			})

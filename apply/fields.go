@@ -3,6 +3,7 @@ package apply
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"strconv"
 	"strings"
@@ -66,9 +67,7 @@ func ownFields(u *unstructured.Unstructured) (map[string]any, error) {
 // union merges two trees of fields. What one of them owns as a whole is owned as a whole.
 func union(a, b map[string]any) map[string]any {
 	all := make(map[string]any, len(a)+len(b))
-	for k, v := range a {
-		all[k] = v
-	}
+	maps.Copy(all, a)
 	for k, v := range b {
 		x, both := all[k].(map[string]any)
 		y, _ := v.(map[string]any)
@@ -126,9 +125,7 @@ func pickItems(items []any, tree map[string]any) (any, bool) {
 				continue
 			}
 			if m, isMap := got.(map[string]any); isMap {
-				for k, v := range keys {
-					m[k] = v // an item cannot be told from its sisters without them
-				}
+				maps.Copy(m, keys) // an item cannot be told from its sisters without them
 			}
 			picked = append(picked, got)
 			break

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"bytes"
 	"encoding/json"
 	"testing"
 
@@ -109,7 +110,7 @@ func FuzzPick(f *testing.F) {
 			}
 		}
 		after, err := json.Marshal(value)
-		if err != nil || string(before) != string(after) {
+		if err != nil || !bytes.Equal(before, after) {
 			t.Fatalf("the object changed from %s to %s", before, after)
 		}
 	})

@@ -169,8 +169,7 @@ func TestBrokenSet(t *testing.T) {
 			t.Errorf("%v does not say %q", err, want)
 		}
 	}
-	var input *egress.InputError
-	if errors.As(err, &input) {
+	if _, ok := errors.AsType[*egress.InputError](err); ok {
 		t.Error("a faulty object is taken for a faulty request")
 	}
 	if _, err := Sets(t.Context(), w.client, ""); err == nil {
@@ -220,18 +219,16 @@ func TestRights(t *testing.T) {
 	}
 }
 
-// kubeErrors finds all errors of the API server in an error.
+// kubeErrors finds the errors of the API server in what a plan was refused with.
 func kubeErrors(err error) []*kube.Error {
-	if e, ok := err.(*kube.Error); ok {
-		return []*kube.Error{e}
+	all, ok := errors.AsType[several](err)
+	if !ok {
+		all = several{err}
 	}
 	var found []*kube.Error
-	switch w := err.(type) {
-	case interface{ Unwrap() error }:
-		found = kubeErrors(w.Unwrap())
-	case interface{ Unwrap() []error }:
-		for _, e := range w.Unwrap() {
-			found = append(found, kubeErrors(e)...)
+	for _, one := range all {
+		if e, ok := errors.AsType[*kube.Error](one); ok {
+			found = append(found, e)
 		}
 	}
 	return found

@@ -90,8 +90,7 @@ func TestRemovalByTenant(t *testing.T) {
 	if _, err = PlanRemoval(t.Context(), w.client, "team", "news"); err == nil {
 		t.Error("forbidden is taken for absent")
 	}
-	var refused *RefusedError
-	if errors.As(err, &refused) {
+	if _, ok := errors.AsType[*RefusedError](err); ok {
 		t.Errorf("forbidden is taken for absent: %v", err)
 	}
 }

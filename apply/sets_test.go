@@ -23,8 +23,11 @@ func TestSets(t *testing.T) {
 	w.put("kubectl", parse(t, strangers))
 	want := []Owned{
 		{Set: news, Members: []Ref{
-			{"ServiceEntry", "default", "egress-news"}, {"Gateway", "default", "egress-news"}, {"DestinationRule", "istio-system", "egress-news.default"},
-			{"VirtualService", "default", "egress-news.edition.cnn.com"}, {"VirtualService", "default", "egress-news.en.wikipedia.org"},
+			{"ServiceEntry", "default", "egress-news"},
+			{"Gateway", "default", "egress-news"},
+			{"DestinationRule", "istio-system", "egress-news.default"},
+			{"VirtualService", "default", "egress-news.edition.cnn.com"},
+			{"VirtualService", "default", "egress-news.en.wikipedia.org"},
 		}},
 		{Set: plain, Members: []Ref{{"ServiceEntry", "team", "egress-plain"}, {"Gateway", "team", "egress-plain"}, {"VirtualService", "team", "egress-plain.a.com"}}},
 	}

@@ -95,8 +95,7 @@ func FuzzDecodeSet(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		set, err := DecodeSet(text)
 		if err != nil {
-			var input *InputError
-			if !errors.As(err, &input) {
+			if _, ok := errors.AsType[*InputError](err); !ok {
 				t.Fatalf("not an InputError: %v", err)
 			}
 			return

@@ -91,8 +91,7 @@ func TestParseHostRefuses(t *testing.T) {
 		"a\xff.com":               `"a\xff.com" is not text in UTF-8`,
 	} {
 		got, err := ParseHost(in)
-		var input *InputError
-		if !errors.As(err, &input) {
+		if _, ok := errors.AsType[*InputError](err); !ok {
 			t.Errorf("ParseHost(%q) = %q, %v; want an InputError", in, got, err)
 			continue
 		}
@@ -172,7 +171,7 @@ func FuzzParseHost(f *testing.F) {
 		if strings.Contains(h.Domain(), "*") || !h.Covers(h) || h.IsWildcard() == (h.Domain() == string(h)) {
 			t.Fatalf("ParseHost(%q) = %q: wildcard %v, domain %q", s, h, h.IsWildcard(), h.Domain())
 		}
-		for _, l := range strings.Split(h.Domain(), ".") {
+		for l := range strings.SplitSeq(h.Domain(), ".") {
 			if !isLabel(l) || len(l) > maxLabel {
 				t.Fatalf("ParseHost(%q) = %q has label %q", s, h, l)
 			}

@@ -120,31 +120,46 @@ func TestBuildRefuses(t *testing.T) {
 		want  string
 	}{
 		{
-			"mode without recipe", egress.Declaration{Domains: []string{"a.com"}, Mode: "tls-origination"}, chart(), true,
+			"mode without recipe",
+			egress.Declaration{Domains: []string{"a.com"}, Mode: "tls-origination"},
+			chart(), true,
 			"mode tls-origination is not available in this version; available: http, passthrough",
 		},
 		{
-			"auto that needs such a mode", egress.Declaration{Domains: []string{"a.com", "*.b.com"}}, chart(), true,
+			"auto that needs such a mode",
+			egress.Declaration{Domains: []string{"a.com", "*.b.com"}},
+			chart(), true,
 			"mode sni-dynamic, which *.b.com needs, is not available in this version; available: http, passthrough",
 		},
 		{
-			"gateway unknown", egress.Declaration{Domains: []string{"a.com"}, Gateway: "team/gw"}, chart(), true,
+			"gateway unknown",
+			egress.Declaration{Domains: []string{"a.com"}, Gateway: "team/gw"},
+			chart(), true,
 			"gateway team/gw was not found; gateways are: istio-system/istio-egressgateway",
 		},
 		{
-			"no gateway at all", egress.Declaration{Domains: []string{"a.com"}, Gateway: "team/gw"}, mesh.Facts{Networking: "v1"}, true,
+			"no gateway at all",
+			egress.Declaration{Domains: []string{"a.com"}, Gateway: "team/gw"},
+			mesh.Facts{Networking: "v1"},
+			true,
 			"gateway team/gw was not found; gateways are: (none)",
 		},
 		{
-			"port missing", egress.Declaration{Domains: []string{"a.com"}, Mode: "http"}, noHTTP, true,
+			"port missing",
+			egress.Declaration{Domains: []string{"a.com"}, Mode: "http"},
+			noHTTP, true,
 			"a.com by http: gateway istio-system/istio-egressgateway has no port 80 (its Service has 443, 15021); add the port to the Service or name another gateway",
 		},
 		{
-			"no labels", egress.Declaration{Domains: []string{"a.com"}}, noLabels, true,
+			"no labels",
+			egress.Declaration{Domains: []string{"a.com"}},
+			noLabels, true,
 			"gateway istio-system/istio-egressgateway has no labels by which a Gateway could select its pods, and an empty selector would take every workload",
 		},
 		{
-			"no Istio", egress.Declaration{Domains: []string{"a.com"}}, noIstio, false,
+			"no Istio",
+			egress.Declaration{Domains: []string{"a.com"}},
+			noIstio, false,
 			"build objects of set default/a-com: the cluster is not known to serve any version of networking.istio.io; is Istio installed?",
 		},
 	} {
