@@ -42,7 +42,7 @@ func load(t *testing.T, file string) *cluster {
 func parse(t *testing.T, text []byte) *cluster {
 	t.Helper()
 	c := &cluster{}
-	for i, document := range bytes.Split(text, []byte("\n---\n")) {
+	for i, document := range bytes.Split(bytes.TrimSpace(text), []byte("\n---\n")) {
 		if i == 0 {
 			if err := yaml.Unmarshal(document, c); err != nil {
 				t.Fatal(err)

@@ -1,7 +1,11 @@
 package discover
 
 import (
+	"encoding/json"
 	"errors"
+	"maps"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -93,4 +97,92 @@ func svc(name string, labels, selector map[string]string) service {
 	s.Metadata = meta{Name: name, Labels: labels}
 	s.Spec.Selector = selector
 	return s
+}
+
+// routers makes ready gateway pods of namespace "out", each with labels.
+func routers(names map[string]map[string]string) []pod {
+	var pods []pod
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		var p pod
+		p.Metadata = meta{Namespace: "out", Name: name, Labels: names[name]}
+		pods = append(pods, p)
+	}
+	return pods
+}
+
+func TestSelector(t *testing.T) {
+	t.Parallel()
+	const other = "---\napiVersion: v1\nkind: Pod\nmetadata: {name: other, namespace: elsewhere, labels: {LABELS}}\nstatus: {phase: PHASE}\n"
+	both := map[string]string{"istio": "egressgateway", "app": "egress"}
+	for _, test := range []struct {
+		name          string
+		pods          map[string]map[string]string
+		labels, phase string // of a pod in another namespace
+		want          map[string]string
+	}{
+		{"the documents' label", map[string]map[string]string{"a": both, "b": both}, "istio: ingressgateway", "Running", map[string]string{"istio": "egressgateway"}},
+		{"another gateway has it too", map[string]map[string]string{"a": both}, "istio: egressgateway", "Running", both},
+		{"another gateway had it", map[string]map[string]string{"a": both}, "istio: egressgateway", "Failed", map[string]string{"istio": "egressgateway"}},
+		{"another gateway has both", map[string]map[string]string{"a": both}, "istio: egressgateway, app: egress", "Running", map[string]string{"of": "service"}},
+		{"canary with another app", map[string]map[string]string{"a": both, "b": {"istio": "egressgateway", "app": "canary"}}, "istio: egressgateway", "Running", map[string]string{"of": "service"}},
+		{"pods that differ", map[string]map[string]string{"a": both, "b": {"app": "egress"}}, "a: b", "Running", map[string]string{"of": "service"}},
+		{"Gateway API", map[string]map[string]string{"a": {labelGatewayName: "g"}}, "a: b", "Running", map[string]string{labelGatewayName: "g"}},
+		{"none of these", map[string]map[string]string{"a": {"x": "y"}}, "a: b", "Running", map[string]string{"of": "service"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			pods := routers(test.pods)
+			text := "kind: Cluster\n" + strings.NewReplacer("LABELS", test.labels, "PHASE", test.phase).Replace(other)
+			c := parse(t, []byte(text))
+			for _, p := range pods {
+				labels := map[string]any{}
+				for key, value := range p.Metadata.Labels {
+					labels[key] = value
+				}
+				c.objects = append(c.objects, map[string]any{
+					"apiVersion": "v1", "kind": "Pod",
+					"metadata": map[string]any{"name": p.Metadata.Name, "namespace": p.Metadata.Namespace, "labels": labels},
+				})
+			}
+			s := svc("egress", nil, map[string]string{"of": "service"})
+			s.Metadata.Namespace = "out"
+			got, err := (&finder{Reader: c}).selector(t.Context(), s, pods)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestResolvePorts(t *testing.T) {
+	t.Parallel()
+	var withNames pod
+	if err := json.Unmarshal([]byte(`{"spec":{"initContainers":[{"ports":[{"name":"sni","containerPort":18443}]}],
+		"containers":[{"ports":[{"containerPort":15090},{"name":"tls","containerPort":8443}]}]}}`), &withNames); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name, ports string
+		pods        []pod
+		want        []mesh.Port
+	}{
+		{"numbers, sorted", `[{"port":443,"targetPort":8443},{"port":80,"targetPort":8080}]`, nil, []mesh.Port{{Number: 80, Target: 8080}, {Number: 443, Target: 8443}}},
+		{"none given", `[{"port":443}]`, nil, []mesh.Port{{Number: 443, Target: 443}}},
+		{"names", `[{"name":"a","port":443,"targetPort":"tls"},{"name":"b","port":444,"targetPort":"sni"}]`, []pod{{}, withNames}, []mesh.Port{{Name: "a", Number: 443, Target: 8443}, {Name: "b", Number: 444, Target: 18443}}},
+		{"a name without pods", `[{"port":443,"targetPort":"tls"}]`, nil, []mesh.Port{{Number: 443, Target: 0}}},
+		{"a name that no pod has", `[{"port":443,"targetPort":"none"}]`, []pod{withNames}, []mesh.Port{{Number: 443, Target: 0}}},
+		{"not TCP", `[{"port":53,"protocol":"UDP"},{"port":54,"protocol":"TCP"},{"port":55,"protocol":"SCTP"}]`, nil, []mesh.Port{{Number: 54, Target: 54}}},
+		{"no ports", `[]`, nil, []mesh.Port{}},
+	} {
+		var s service
+		if err := json.Unmarshal([]byte(`{"spec":{"ports":`+test.ports+`}}`), &s); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(test.want, resolvePorts(s, test.pods)); diff != "" {
+			t.Errorf("%s: %s", test.name, diff)
+		}
+	}
 }
