@@ -75,15 +75,32 @@ func chainOf(rule string) string {
 	return f[1]
 }
 
-// targetOf is the chain or target a rule jumps to.
+// targetOf is the chain or target a rule jumps to. What stands in quotes is a comment, whatever it looks like.
 func targetOf(rule string) string {
-	f := strings.Fields(rule)
+	f := strings.Fields(unquoted(rule))
 	for i := len(f) - 2; i >= 2; i-- {
 		if f[i] == "-j" || f[i] == "-g" {
 			return f[i+1]
 		}
 	}
 	return ""
+}
+
+// unquoted is a rule without what stands in double quotes; a backslash keeps the quote after it from counting.
+func unquoted(rule string) string {
+	var b strings.Builder
+	inside := false
+	for i := 0; i < len(rule); i++ {
+		switch {
+		case rule[i] == '\\' && inside:
+			i++
+		case rule[i] == '"':
+			inside = !inside
+		case !inside:
+			b.WriteByte(rule[i])
+		}
+	}
+	return b.String()
 }
 
 // Ours tells whether a chain is one that the lab's programs make: kube-proxy's and the kubelet's, the CNI plugins', the
