@@ -63,12 +63,15 @@ type times struct {
 	rollBack time.Duration // for taking back what was written
 	attempt  time.Duration // of that, for one look and one write, so that one lost answer does not take it all
 	gone     time.Duration // for deleted objects to go
+	pause    time.Duration // between looks, only so that a busy API server is not asked without pause
 }
 
 func newPlan(c Client, set egress.Set, a api) *Plan {
 	return &Plan{
 		Set: set, client: c, api: a, id: set.ApplySetID(),
-		times: times{grace: 2 * time.Second, rollBack: 30 * time.Second, attempt: 10 * time.Second, gone: time.Minute},
+		times: times{
+			grace: 2 * time.Second, rollBack: 30 * time.Second, attempt: 10 * time.Second, gone: time.Minute, pause: 200 * time.Millisecond,
+		},
 	}
 }
 

@@ -135,7 +135,7 @@ func TestFinalizers(t *testing.T) {
 	if diff := cmp.Diff(want, held.Objects); diff != "" {
 		t.Error(diff)
 	}
-	const msg = `deleted, but not seen to be gone: Gateway default/egress-news (held by "example.com/hold"): context deadline exceeded; run the command again to look once more`
+	const msg = `deleted, but not seen to be gone: Gateway default/egress-news (held by "example.com/hold"): waited in vain; run the command again to look once more`
 	if err.Error() != msg {
 		t.Errorf("got  %s\nwant %s", err, msg)
 	}

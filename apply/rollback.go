@@ -45,12 +45,9 @@ func (x *execution) rollBack(ctx context.Context) Outcome {
 	return o
 }
 
-// retryEvery is the pause between attempts. It is only there so that a busy API server is not asked without pause.
-const retryEvery = 200 * time.Millisecond
-
 // retry does something until it works, cannot work, or the time is over.
-func retry(ctx context.Context, do func() error) error {
-	tick := time.NewTicker(retryEvery)
+func (x *execution) retry(ctx context.Context, do func() error) error {
+	tick := time.NewTicker(x.plan.times.pause)
 	defer tick.Stop()
 	for {
 		err := do()
@@ -71,7 +68,7 @@ var errKeep = errors.New("left as it is")
 
 // undo takes one write back.
 func (x *execution) undo(ctx context.Context, w written) error {
-	return retry(ctx, func() error {
+	return x.retry(ctx, func() error {
 		ctx, cancel := context.WithTimeout(ctx, x.plan.times.attempt)
 		defer cancel()
 		now, err := x.plan.api.get(ctx, x.plan.client, w.change.Ref)
@@ -97,7 +94,10 @@ func (x *execution) undoCreate(ctx context.Context, w written, now *unstructured
 	if now.GetDeletionTimestamp() != nil {
 		return x.goneOrHeld(ctx, now)
 	}
-	if others := fieldManagers(now); len(others) > 0 {
+	switch others := fieldManagers(now); {
+	case w.result == nil && len(others) > 0:
+		return fmt.Errorf("%w: the answer to creating %s was lost, and %s writes to it", errKeep, c.Ref, quoteAll(others))
+	case w.result != nil && len(fieldManagers(w.result)) > 0:
 		// Somebody made it in the moment between plan and write: only our fields are ours to take away.
 		_, err := x.plan.client.Apply(ctx, x.plan.api.resource(c.Ref.Kind), bare(now), kube.ApplyOptions{Force: true})
 		return err
@@ -151,7 +151,7 @@ func (x *execution) undoDelete(ctx context.Context, w written, now *unstructured
 // goneOrHeld waits for an object that is being deleted, unless finalizers hold it.
 func (x *execution) goneOrHeld(ctx context.Context, u *unstructured.Unstructured) error {
 	ref := refOf(u)
-	return retry(ctx, func() error {
+	return x.retry(ctx, func() error {
 		now, err := x.plan.api.get(ctx, x.plan.client, ref)
 		switch {
 		case errors.Is(err, kube.ErrAbsent):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,10 +20,12 @@ type Held struct {
 	Finalizers []string // what has to let it go; empty if it was only slow
 }
 
-// HeldError says that deleted objects did not go in time. It unwraps to what ended the waiting.
+// HeldError says that deleted objects did not go in time. It unwraps to what ended
+// the waiting.
 type HeldError struct {
 	Objects []Held
-	Err     error
+	Err     error // context.DeadlineExceeded or context.Canceled
+	Last    error // why the last look failed; nil if it saw the objects
 }
 
 // Error names the objects and what holds them.
@@ -35,12 +38,20 @@ func (e *HeldError) Error() string {
 		}
 		parts = append(parts, part)
 	}
-	return fmt.Sprintf("deleted, but not seen to be gone: %s: %s; run the command again to look once more",
-		strings.Join(parts, ", "), strings.ReplaceAll(e.Err.Error(), "\n", ": "))
+	why := "stopped waiting"
+	if errors.Is(e.Err, context.DeadlineExceeded) {
+		why = "waited in vain"
+	}
+	if e.Last != nil {
+		why += ", and could not look: " + e.Last.Error()
+	}
+	return fmt.Sprintf("deleted, but not seen to be gone: %s: %s; run the command again to look once more", strings.Join(parts, ", "), why)
 }
 
-// Unwrap gives what ended the waiting.
-func (e *HeldError) Unwrap() error { return e.Err }
+// Unwrap gives what ended the waiting and what kept it from looking.
+func (e *HeldError) Unwrap() []error {
+	return slices.DeleteFunc([]error{e.Err, e.Last}, func(err error) bool { return err == nil })
+}
 
 // waitGone waits until everything that was deleted so far is gone.
 func (x *execution) waitGone(ctx context.Context) error {
@@ -49,7 +60,7 @@ func (x *execution) waitGone(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, x.plan.times.gone)
 	defer cancel()
-	tick := time.NewTicker(retryEvery)
+	tick := time.NewTicker(x.plan.times.pause)
 	defer tick.Stop()
 	for {
 		err := x.look(ctx)
@@ -58,7 +69,7 @@ func (x *execution) waitGone(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return x.held(errors.Join(ctx.Err(), err))
+			return x.held(ctx.Err(), err)
 		case <-tick.C:
 		}
 	}
@@ -75,8 +86,8 @@ func (x *execution) look(ctx context.Context) error {
 	return err
 }
 
-func (x *execution) held(err error) error {
-	e := &HeldError{Err: err}
+func (x *execution) held(err, last error) error {
+	e := &HeldError{Err: err, Last: last}
 	for _, u := range x.pending {
 		e.Objects = append(e.Objects, Held{Ref: refOf(u), Finalizers: u.GetFinalizers()})
 	}

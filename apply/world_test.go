@@ -1,7 +1,6 @@
 package apply
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -58,6 +57,11 @@ func connect(t *testing.T, server string) *kube.Client {
 	return c
 }
 
+// quick is for tests: a slow machine must not end what should work, and what cannot work should end soon.
+var quick = times{
+	grace: 200 * time.Millisecond, rollBack: 20 * time.Second, attempt: 200 * time.Millisecond, gone: time.Second, pause: 20 * time.Millisecond,
+}
+
 // declare makes a set through the chart's gateway with Istio mTLS unless told otherwise.
 func declare(t *testing.T, d egress.Declaration) egress.Set {
 	t.Helper()
@@ -80,7 +84,7 @@ func (w *world) plan(set egress.Set, o Options) *Plan {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	p.times = times{grace: 50 * time.Millisecond, rollBack: 5 * time.Second, attempt: 200 * time.Millisecond, gone: time.Second}
+	p.times = quick
 	return p
 }
 
@@ -90,7 +94,7 @@ func (w *world) removal(namespace, name string) *Plan {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	p.times = times{grace: 50 * time.Millisecond, rollBack: 5 * time.Second, attempt: 200 * time.Millisecond, gone: time.Second}
+	p.times = quick
 	return p
 }
 
@@ -129,14 +133,6 @@ func parse(t *testing.T, text string) *unstructured.Unstructured {
 		t.Fatal(err)
 	}
 	return u
-}
-
-// executeIn carries a plan out within a time of its own.
-func (p *Plan) executeIn(t *testing.T, d time.Duration) (Outcome, error) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), d)
-	defer cancel()
-	return p.Execute(ctx, func(Change) {})
 }
 
 // hold puts a finalizer on an object.
