@@ -122,7 +122,8 @@ func Removal(before, now []Table) string {
 		old := find(before, t.Name)
 		ours := func(chain string) bool {
 			_, was := old.Chains[chain]
-			return Ours(chain) && !was
+			_, is := t.Chains[chain]
+			return Ours(chain) && is && !was
 		}
 		var lines []string
 		for _, r := range t.Rules {

@@ -254,6 +254,7 @@ func FuzzParse(f *testing.F) {
 		}
 		f.Add(string(text))
 	}
+	f.Add("*nat\n:A - [0:0]\n-A A -j KUBE-UNDECLARED\nCOMMIT\n")
 	f.Add("*t\n:KUBE-A - [0:0]\n-A KUBE-A -j KUBE-A\nCOMMIT\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		tables, err := Parse(text)
