@@ -40,23 +40,19 @@ func evidence(legs []*trace.Leg) []string {
 	return slices.Compact(out)
 }
 
-// opened is a server of a Gateway object that is meant for the path.
-type opened struct {
-	gateway *snapshot.Gateway
-	server  *snapshot.Server
-	index   int // of the server in the Gateway
-}
+// opened is a server of a Gateway object, with what rules ask of it.
+type opened struct{ trace.Opened }
 
-func (o opened) name() string { return o.gateway.String() }
+func (o opened) name() string { return o.Gateway.String() }
 
 // ends says whether the server ends TLS, so that routes see what is inside.
 func (o opened) ends() bool {
-	return o.server.TLS != nil && !slices.Contains([]string{"", "PASSTHROUGH", "AUTO_PASSTHROUGH"}, o.server.TLS.Mode)
+	return o.Server.TLS != nil && !slices.Contains([]string{"", "PASSTHROUGH", "AUTO_PASSTHROUGH"}, o.Server.TLS.Mode)
 }
 
 // isTLS says whether the server takes TLS as such; HTTPS and HTTP are about requests.
 func (o opened) isTLS() bool {
-	protocol := strings.ToUpper(o.server.Port.Protocol)
+	protocol := strings.ToUpper(o.Server.Port.Protocol)
 	return protocol == "TLS" || protocol == "HTTPS" && !o.ends()
 }
 
@@ -75,15 +71,11 @@ func target(want mesh.Gateway, number int) int {
 }
 
 // servers gives the servers that name the host, of all Gateways.
-func servers(s *snapshot.Snapshot, host string) []opened {
-	var out []opened
-	for i := range s.Objects.Gateways {
-		g := &s.Objects.Gateways[i]
-		for j := range g.Spec.Servers {
-			if slices.ContainsFunc(g.Spec.Servers[j].Hosts, func(h string) bool { return serverCovers(h, host) }) {
-				out = append(out, opened{gateway: g, server: &g.Spec.Servers[j], index: j})
-			}
-		}
+func servers(w *trace.Wanted, host egress.Host) []opened {
+	found := w.Servers(string(host))
+	out := make([]opened, 0, len(found))
+	for _, o := range found {
+		out = append(out, opened{o})
 	}
 	return out
 }
@@ -95,10 +87,10 @@ func serverCovers(serverHost, host string) bool {
 
 // meant gives the servers that are meant for the path: they name its host, a VirtualService about the host is bound to their
 // Gateway, and the gateway's pods would listen for them where the sidecar sends to.
-func meant(s *snapshot.Snapshot, p *trace.Path, leg *trace.Leg) []opened {
+func meant(p *trace.Path, leg *trace.Leg) []opened {
 	bound := boundTo(p)
-	return slices.DeleteFunc(servers(s, string(p.Host)), func(o opened) bool {
-		return !slices.Contains(bound, o.name()) || target(p.Want, o.server.Port.Number) != leg.Ask.Port
+	return slices.DeleteFunc(servers(p.Wanted, p.Host), func(o opened) bool {
+		return !slices.Contains(bound, o.name()) || target(p.Want, o.Server.Port.Number) != leg.Ask.Port
 	})
 }
 
@@ -121,18 +113,6 @@ func routesFor(p *trace.Path) []*snapshot.VirtualService {
 	for _, l := range p.Wanted.For(string(p.Host)) {
 		if !slices.Contains(out, l.VirtualService) {
 			out = append(out, l.VirtualService)
-		}
-	}
-	return out
-}
-
-// entries gives the ServiceEntries that name the host or a wildcard that covers it.
-func entries(s *snapshot.Snapshot, host string) []*snapshot.ServiceEntry {
-	var out []*snapshot.ServiceEntry
-	for i := range s.Objects.ServiceEntries {
-		e := &s.Objects.ServiceEntries[i]
-		if slices.ContainsFunc(e.Spec.Hosts, func(h string) bool { return snapshot.HostCovers(h, host) }) {
-			out = append(out, e)
 		}
 	}
 	return out

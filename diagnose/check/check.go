@@ -41,22 +41,22 @@ type Check struct {
 // Object is the object that a finding blames.
 type Object struct {
 	Kind      string `json:"kind"`
-	Namespace string `json:"namespace,omitempty"`
+	Namespace string `json:"namespace"`
 	Name      string `json:"name"`
-	Field     string `json:"field,omitempty"`
+	Field     string `json:"field"` // path in the object, empty for the whole
 }
 
 // Finding is what one check says of one path.
 type Finding struct {
-	Code     Code       `json:"code"`
-	Title    string     `json:"title"`
-	State    State      `json:"state"`
-	Hop      egress.Hop `json:"hop"`
-	Path     string     `json:"path"` // HOST:PORT; empty if it is about no path
-	Object   *Object    `json:"object,omitempty"`
-	Message  string     `json:"message,omitempty"`
-	Evidence []string   `json:"evidence,omitempty"`
-	Fix      string     `json:"fix,omitempty"` // a command that mends it when followed
+	Code     Code
+	Title    string
+	State    State
+	Hop      egress.Hop
+	Path     string  // HOST:PORT; empty if it is about no path
+	Object   *Object // nil: no object is to blame
+	Message  string  // one sentence that names the object and the values
+	Evidence []string
+	Fix      string // a command that mends it when followed; may have several lines
 
 	explains []*trace.Leg
 }

@@ -79,3 +79,19 @@ func networking(served, kind, namespace, name string, spec any) manifest {
 func named(host string) string {
 	return strings.Trim(strings.ReplaceAll(strings.TrimPrefix(host, "*."), ".", "-"), "-")
 }
+
+// field writes the path of a JSON patch as people do: /spec/tls/1/match is spec.tls[1].match.
+func field(path string) string {
+	var b strings.Builder
+	for part := range strings.SplitSeq(strings.TrimPrefix(path, "/"), "/") {
+		switch {
+		case strings.Trim(part, "0123456789") == "":
+			b.WriteString("[" + part + "]")
+		case b.Len() > 0:
+			b.WriteString("." + part)
+		default:
+			b.WriteString(part)
+		}
+	}
+	return b.String()
+}

@@ -23,12 +23,12 @@ var selectorMatchesNoPod = Check{
 		if len(legs) == 0 || len(p.Want.Pods) == 0 {
 			return nil
 		}
-		all := meant(s, &p, legs[0])
-		if len(all) == 0 || slices.ContainsFunc(all, func(o opened) bool { return selects(o.gateway, p.Want) }) {
+		all := meant(&p, legs[0])
+		if len(all) == 0 || slices.ContainsFunc(all, func(o opened) bool { return selects(o.Gateway, p.Want) }) {
 			return nil
 		}
 		f := because(legs)
-		g := all[0].gateway
+		g := all[0].Gateway
 		f.Object = object("Gateway", g.Meta, "spec.selector")
 		f.Message = fmt.Sprintf("Gateway %s selects %s, which no pod of gateway %s has: nothing listens", g, selectorText(g.Spec.Selector), p.Gateway)
 		f.Fix = patch(f.Object, replace("/spec/selector", p.Want.Selector))
@@ -50,8 +50,8 @@ var tlsRouteOnEndingServer = Check{
 		if len(legs) == 0 {
 			return nil
 		}
-		for _, o := range meant(s, &p, legs[0]) {
-			if !o.ends() || !strings.EqualFold(o.server.Port.Protocol, "TLS") {
+		for _, o := range meant(&p, legs[0]) {
+			if !o.ends() || !strings.EqualFold(o.Server.Port.Protocol, "TLS") {
 				continue
 			}
 			lines := linesOn(&p, o.name())
@@ -63,7 +63,7 @@ var tlsRouteOnEndingServer = Check{
 			f := because(legs)
 			f.Object = object("VirtualService", l.VirtualService.Meta, fmt.Sprintf("spec.tls[%d]", l.Index))
 			f.Message = fmt.Sprintf("server %d of Gateway %s ends TLS (%s), so istiod drops the tls route of VirtualService %s: it needs a tcp route",
-				o.server.Port.Number, o.gateway, o.server.TLS.Mode, l.VirtualService)
+				o.Server.Port.Number, o.Gateway, o.Server.TLS.Mode, l.VirtualService)
 			f.Fix = patch(f.Object, tcpOps(&p, l, o)...)
 			return []Finding{f}
 		}
@@ -77,7 +77,7 @@ var tlsRouteOnEndingServer = Check{
 // tcpOps turns the gateway's half of a tls route into a tcp route.
 func tcpOps(p *trace.Path, l trace.Line, o opened) []op {
 	gateway := gatewayWord(l.VirtualService, o.name())
-	route := onwardRoute(&trace.Path{Path: p.Path}, gateway, o.server.Port.Number, trace.TCPList)
+	route := onwardRoute(&trace.Path{Path: p.Path}, gateway, o.Server.Port.Number, trace.TCPList)
 	first := remove(fmt.Sprintf("/spec/tls/%d", l.Index))
 	if l.ForMesh() {
 		first = replace(matchPath(l)+"/gateways", []string{snapshot.Mesh})
@@ -180,18 +180,18 @@ var serverRefusesNamespace = Check{
 		if len(legs) == 0 {
 			return nil
 		}
-		for _, o := range meant(s, &p, legs[0]) {
+		for _, o := range meant(&p, legs[0]) {
 			for _, v := range routesFor(&p) {
 				if !slices.Contains(v.Bound(), o.name()) || admits(o, v, string(p.Host)) {
 					continue
 				}
-				j := slices.IndexFunc(o.server.Hosts, func(h string) bool { return serverCovers(h, string(p.Host)) })
-				_, name := snapshot.ServerHost(o.server.Hosts[j])
+				j := slices.IndexFunc(o.Server.Hosts, func(h string) bool { return serverCovers(h, string(p.Host)) })
+				_, name := snapshot.ServerHost(o.Server.Hosts[j])
 				f := because(legs)
-				f.Object = object("Gateway", o.gateway.Meta, fmt.Sprintf("spec.servers[%d].hosts[%d]", o.index, j))
+				f.Object = object("Gateway", o.Gateway.Meta, fmt.Sprintf("spec.servers[%d].hosts[%d]", o.Index, j))
 				f.Message = fmt.Sprintf("Gateway %s admits %s only from other namespaces than %s, where VirtualService %s is",
-					o.gateway, o.server.Hosts[j], v.Namespace, v)
-				f.Fix = patch(f.Object, add(fmt.Sprintf("/spec/servers/%d/hosts/-", o.index), v.Namespace+"/"+name))
+					o.Gateway, o.Server.Hosts[j], v.Namespace, v)
+				f.Fix = patch(f.Object, add(fmt.Sprintf("/spec/servers/%d/hosts/-", o.Index), v.Namespace+"/"+name))
 				return []Finding{f}
 			}
 		}
@@ -203,9 +203,9 @@ var serverRefusesNamespace = Check{
 }
 
 func admits(o opened, v *snapshot.VirtualService, host string) bool {
-	return slices.ContainsFunc(o.server.Hosts, func(h string) bool {
+	return slices.ContainsFunc(o.Server.Hosts, func(h string) bool {
 		ns, _ := snapshot.ServerHost(h)
-		return serverCovers(h, host) && (ns == "*" || ns == v.Namespace || ns == "." && v.Namespace == o.gateway.Namespace)
+		return serverCovers(h, host) && (ns == "*" || ns == v.Namespace || ns == "." && v.Namespace == o.Gateway.Namespace)
 	})
 }
 

@@ -21,7 +21,7 @@ var resolutionNone = Check{
 		if len(legs) == 0 {
 			return nil
 		}
-		for _, e := range entries(s, string(p.Host)) {
+		for _, e := range p.Wanted.Entries(string(p.Host)) {
 			if r := strings.ToUpper(e.Spec.Resolution); r != "" && r != "NONE" || !e.VisibleTo(s, p.Gateway.Namespace) {
 				continue
 			}
@@ -48,7 +48,7 @@ var entryNotExported = Check{
 	Needs:    []snapshot.Source{snapshot.ServiceEntries},
 	Run: func(s *snapshot.Snapshot, p trace.Path) []Finding {
 		legs := stopped(&p, egress.AtGateway, trace.NoCluster)
-		known := slices.DeleteFunc(entries(s, string(p.Host)), func(e *snapshot.ServiceEntry) bool { return entryPort(e, p.Port) < 0 })
+		known := slices.DeleteFunc(p.Wanted.Entries(string(p.Host)), func(e *snapshot.ServiceEntry) bool { return entryPort(e, p.Port) < 0 })
 		seen := func(e *snapshot.ServiceEntry) bool { return e.VisibleTo(s, p.Gateway.Namespace) }
 		if len(legs) == 0 || len(known) == 0 || slices.ContainsFunc(known, seen) {
 			return nil

@@ -76,7 +76,7 @@ func (f *finder) protocol(l trace.Line, host egress.Host) egress.Protocol {
 	case trace.TLSList:
 		return egress.ProtocolTLS
 	}
-	for _, e := range entries(f.s, string(host)) {
+	for _, e := range f.wanted.Entries(string(host)) {
 		if i := entryPort(e, l.Port); i >= 0 && strings.HasPrefix(strings.ToUpper(e.Spec.Ports[i].Protocol), "HTTP") && l.Port != 443 {
 			return egress.ProtocolHTTP
 		}
@@ -91,8 +91,8 @@ func (f *finder) opened(g *snapshot.Gateway) {
 			continue
 		}
 		for i := range g.Spec.Servers {
-			o := opened{gateway: g, server: &g.Spec.Servers[i], index: i}
-			for _, h := range o.server.Hosts {
+			o := opened{trace.Opened{Gateway: g, Server: &g.Spec.Servers[i], Index: i}}
+			for _, h := range o.Server.Hosts {
 				f.unfed(o, gw, h)
 			}
 		}
@@ -103,16 +103,16 @@ func (f *finder) opened(g *snapshot.Gateway) {
 func (f *finder) unfed(o opened, gw mesh.Gateway, serverHost string) {
 	_, name := snapshot.ServerHost(serverHost)
 	host, err := egress.ParseHost(name)
-	if err != nil || len(entries(f.s, name)) == 0 && len(f.wanted.Onward(name)) == 0 {
+	if err != nil || len(f.wanted.Entries(name)) == 0 && len(f.wanted.Onward(name)) == 0 {
 		return
 	}
 	fed := slices.ContainsFunc(f.wanted.For(name), func(l trace.Line) bool {
-		return l.Gateway == gw.Ref() && target(gw, l.ToPort) == target(gw, o.server.Port.Number)
+		return l.Gateway == gw.Ref() && target(gw, l.ToPort) == target(gw, o.Server.Port.Number)
 	})
 	if fed {
 		return
 	}
-	p := egress.Path{Host: host, Port: servicePort(gw, o.server.Port.Number), Protocol: egress.ProtocolHTTP, Gateway: gw.Ref()}
+	p := egress.Path{Host: host, Port: servicePort(gw, o.Server.Port.Number), Protocol: egress.ProtocolHTTP, Gateway: gw.Ref()}
 	if o.isTLS() {
 		p.Protocol = egress.ProtocolTLS
 	}
@@ -147,10 +147,10 @@ func (f *finder) mode(p egress.Path) egress.Mode {
 	}
 	for _, l := range onward {
 		switch {
-		case len(entries(f.s, l.To)) == 0:
+		case len(f.wanted.Entries(l.To)) == 0:
 		case strings.HasPrefix(l.To, "*"):
 			return egress.SNIDynamic
-		case static(f.s, l.To):
+		case f.static(l.To):
 			return egress.SNIProxy
 		default:
 			return egress.CommonHost
@@ -181,8 +181,8 @@ func (f *finder) origination(host string, onward []trace.Line) egress.Mode {
 }
 
 // static says whether the host is an address of the gateway's own pod, as the SNI proxy is.
-func static(s *snapshot.Snapshot, host string) bool {
-	return slices.ContainsFunc(entries(s, host), func(e *snapshot.ServiceEntry) bool {
+func (f *finder) static(host string) bool {
+	return slices.ContainsFunc(f.wanted.Entries(host), func(e *snapshot.ServiceEntry) bool {
 		return strings.EqualFold(e.Spec.Resolution, "STATIC") && len(e.Spec.Endpoints) > 0
 	})
 }

@@ -25,19 +25,19 @@ var serverNameUnknown = Check{
 			return nil
 		}
 		sni := legs[0].Ask.SNI()
-		for _, o := range meant(s, &p, legs[0]) {
-			if !selects(o.gateway, p.Want) || !o.ends() || slices.ContainsFunc(o.server.Hosts, func(h string) bool { return serverCovers(h, sni) }) {
+		for _, o := range meant(&p, legs[0]) {
+			if !selects(o.Gateway, p.Want) || !o.ends() || slices.ContainsFunc(o.Server.Hosts, func(h string) bool { return serverCovers(h, sni) }) {
 				continue
 			}
 			f := because(legs)
-			f.Object = object("Gateway", o.gateway.Meta, fmt.Sprintf("spec.servers[%d].hosts", o.index))
+			f.Object = object("Gateway", o.Gateway.Meta, fmt.Sprintf("spec.servers[%d].hosts", o.Index))
 			f.Message = fmt.Sprintf("sidecars send server name %s, which is not among the hosts of Gateway %s (%s)",
-				sni, o.gateway, strings.Join(o.server.Hosts, ", "))
+				sni, o.Gateway, strings.Join(o.Server.Hosts, ", "))
 			if rule, path, tls := sender(s, &p, legs[0]); rule != nil && tls != nil {
-				f.Object = object("DestinationRule", rule.Meta, strings.ReplaceAll(strings.TrimPrefix(path, "/"), "/", ".")+".sni")
+				f.Object = object("DestinationRule", rule.Meta, field(path+"/sni"))
 				f.Fix = patch(f.Object, add(path+"/sni", string(p.Host)))
 			} else {
-				f.Fix = patch(f.Object, add(fmt.Sprintf("/spec/servers/%d/hosts/-", o.index), "*"))
+				f.Fix = patch(f.Object, add(fmt.Sprintf("/spec/servers/%d/hosts/-", o.Index), "*"))
 			}
 			return []Finding{f}
 		}
@@ -60,23 +60,23 @@ var matchOnTargetPort = Check{
 		if len(legs) == 0 {
 			return nil
 		}
-		for _, o := range meant(s, &p, legs[0]) {
+		for _, o := range meant(&p, legs[0]) {
 			lines := linesOn(&p, o.name())
-			fits := func(l trace.Line) bool { return l.Port == 0 || l.Port == o.server.Port.Number }
-			if len(lines) == 0 || slices.ContainsFunc(lines, fits) || !selects(o.gateway, p.Want) {
+			fits := func(l trace.Line) bool { return l.Port == 0 || l.Port == o.Server.Port.Number }
+			if len(lines) == 0 || slices.ContainsFunc(lines, fits) || !selects(o.Gateway, p.Want) {
 				continue
 			}
-			i := slices.IndexFunc(lines, func(l trace.Line) bool { return target(p.Want, l.Port) == target(p.Want, o.server.Port.Number) })
+			i := slices.IndexFunc(lines, func(l trace.Line) bool { return target(p.Want, l.Port) == target(p.Want, o.Server.Port.Number) })
 			if i < 0 {
 				continue
 			}
 			l := lines[i]
 			f := because(legs)
 			at := matchPath(l) + "/port"
-			f.Object = object("VirtualService", l.VirtualService.Meta, strings.ReplaceAll(strings.TrimPrefix(at, "/"), "/", "."))
+			f.Object = object("VirtualService", l.VirtualService.Meta, field(at))
 			f.Message = fmt.Sprintf("VirtualService %s matches port %d on Gateway %s, whose server has number %d",
-				l.VirtualService, l.Port, o.gateway, o.server.Port.Number)
-			f.Fix = patch(f.Object, replace(at, o.server.Port.Number))
+				l.VirtualService, l.Port, o.Gateway, o.Server.Port.Number)
+			f.Fix = patch(f.Object, replace(at, o.Server.Port.Number))
 			return []Finding{f}
 		}
 		return nil
@@ -97,8 +97,8 @@ var gatewayWithoutRoute = Check{
 		if len(legs) == 0 {
 			return nil
 		}
-		for _, o := range meant(s, &p, legs[0]) {
-			if !selects(o.gateway, p.Want) || len(linesOn(&p, o.name())) > 0 {
+		for _, o := range meant(&p, legs[0]) {
+			if !selects(o.Gateway, p.Want) || len(linesOn(&p, o.name())) > 0 {
 				continue
 			}
 			v := routesBoundTo(&p, o.name())
@@ -108,8 +108,8 @@ var gatewayWithoutRoute = Check{
 			}
 			f := because(legs)
 			f.Object = object("VirtualService", v.Meta, "spec."+string(list))
-			f.Message = fmt.Sprintf("VirtualService %s has no route that leads %s from Gateway %s to the outside", v, p.Host, o.gateway)
-			f.Fix = patch(f.Object, addRoute(v, list, onwardRoute(&p, gatewayWord(v, o.name()), o.server.Port.Number, list)))
+			f.Message = fmt.Sprintf("VirtualService %s has no route that leads %s from Gateway %s to the outside", v, p.Host, o.Gateway)
+			f.Fix = patch(f.Object, addRoute(v, list, onwardRoute(&p, gatewayWord(v, o.name()), o.Server.Port.Number, list)))
 			return []Finding{f}
 		}
 		return nil
@@ -136,8 +136,8 @@ var sameHostTwice = Check{
 		if len(legs) == 0 {
 			return nil
 		}
-		for _, ours := range meant(s, &p, legs[0]) {
-			if !selects(ours.gateway, p.Want) {
+		for _, ours := range meant(&p, legs[0]) {
+			if !selects(ours.Gateway, p.Want) {
 				continue
 			}
 			theirs, why, ok := clash(s, &p, ours)
@@ -145,9 +145,9 @@ var sameHostTwice = Check{
 				continue
 			}
 			f := because(legs)
-			f.Object = object("Gateway", theirs.gateway.Meta, fmt.Sprintf("spec.servers[%d]", theirs.index))
+			f.Object = object("Gateway", theirs.Gateway.Meta, fmt.Sprintf("spec.servers[%d]", theirs.Index))
 			f.Message = fmt.Sprintf("Gateway %s (port %d) and Gateway %s (port %d) %s on port %d of the same pods: istiod leaves one out",
-				ours.gateway, ours.server.Port.Number, theirs.gateway, theirs.server.Port.Number, why, target(p.Want, ours.server.Port.Number))
+				ours.Gateway, ours.Server.Port.Number, theirs.Gateway, theirs.Server.Port.Number, why, target(p.Want, ours.Server.Port.Number))
 			f.Fix = withdraw(f.Object, theirs, &p)
 			return []Finding{f}
 		}
@@ -161,18 +161,18 @@ var sameHostTwice = Check{
 
 // clash finds a server of another Gateway that cannot be on the same pods together with ours.
 func clash(s *snapshot.Snapshot, p *trace.Path, ours opened) (theirs opened, why string, found bool) {
-	port := target(p.Want, ours.server.Port.Number)
+	port := target(p.Want, ours.Server.Port.Number)
 	for i := range s.Objects.Gateways {
 		g := &s.Objects.Gateways[i]
-		if g == ours.gateway || !selects(g, p.Want) {
+		if g == ours.Gateway || !selects(g, p.Want) {
 			continue
 		}
 		for j := range g.Spec.Servers {
-			theirs = opened{gateway: g, server: &g.Spec.Servers[j], index: j}
+			theirs = opened{trace.Opened{Gateway: g, Server: &g.Spec.Servers[j], Index: j}}
 			switch {
-			case target(p.Want, theirs.server.Port.Number) != port:
+			case target(p.Want, theirs.Server.Port.Number) != port:
 			case theirs.plain() != ours.plain():
-				return theirs, fmt.Sprintf("want %s and %s", ours.server.Port.Protocol, theirs.server.Port.Protocol), true
+				return theirs, fmt.Sprintf("want %s and %s", ours.Server.Port.Protocol, theirs.Server.Port.Protocol), true
 			case sameName(ours, theirs, string(p.Host)):
 				return theirs, fmt.Sprintf("both have %s", p.Host), true
 			}
@@ -183,14 +183,14 @@ func clash(s *snapshot.Snapshot, p *trace.Path, ours opened) (theirs opened, why
 
 // plain says whether the server takes plain text, which cannot share a port with TLS.
 func (o opened) plain() bool {
-	return slices.Contains([]string{"HTTP", "HTTP2", "GRPC", "TCP", "MONGO"}, strings.ToUpper(o.server.Port.Protocol))
+	return slices.Contains([]string{"HTTP", "HTTP2", "GRPC", "TCP", "MONGO"}, strings.ToUpper(o.Server.Port.Protocol))
 }
 
 // sameName says whether both servers write a host that covers the path's in the same words.
 func sameName(a, b opened, host string) bool {
-	return slices.ContainsFunc(a.server.Hosts, func(h string) bool {
+	return slices.ContainsFunc(a.Server.Hosts, func(h string) bool {
 		_, name := snapshot.ServerHost(h)
-		return serverCovers(h, host) && slices.ContainsFunc(b.server.Hosts, func(o string) bool {
+		return serverCovers(h, host) && slices.ContainsFunc(b.Server.Hosts, func(o string) bool {
 			_, other := snapshot.ServerHost(o)
 			return strings.EqualFold(name, other)
 		})
@@ -199,13 +199,13 @@ func sameName(a, b opened, host string) bool {
 
 // withdraw takes the clashing part of the other Gateway away and leaves the rest of it.
 func withdraw(o *Object, theirs opened, p *trace.Path) string {
-	hosts := theirs.server.Hosts
+	hosts := theirs.Server.Hosts
 	i := slices.IndexFunc(hosts, func(h string) bool { return serverCovers(h, string(p.Host)) })
 	switch {
 	case i >= 0 && len(hosts) > 1:
-		return patch(o, remove(fmt.Sprintf("/spec/servers/%d/hosts/%d", theirs.index, i)))
-	case len(theirs.gateway.Spec.Servers) > 1:
-		return patch(o, remove(fmt.Sprintf("/spec/servers/%d", theirs.index)))
+		return patch(o, remove(fmt.Sprintf("/spec/servers/%d/hosts/%d", theirs.Index, i)))
+	case len(theirs.Gateway.Spec.Servers) > 1:
+		return patch(o, remove(fmt.Sprintf("/spec/servers/%d", theirs.Index)))
 	}
 	return fmt.Sprintf("kubectl -n %s delete %s %s", word(o.Namespace), resources[o.Kind], word(o.Name))
 }
@@ -221,8 +221,8 @@ var tlsModesDiffer = Check{
 		if len(legs) == 0 {
 			return nil
 		}
-		for _, o := range meant(s, &p, legs[0]) {
-			if _, _, clashes := clash(s, &p, o); clashes || !selects(o.gateway, p.Want) {
+		for _, o := range meant(&p, legs[0]) {
+			if _, _, clashes := clash(s, &p, o); clashes || !selects(o.Gateway, p.Want) {
 				continue
 			}
 			istio := len(legs[0].Ask.TLS) > 0 && legs[0].Ask.TLS[0].Mode == admin.IstioMutual
@@ -245,11 +245,11 @@ var tlsModesDiffer = Check{
 func endHere(s *snapshot.Snapshot, p *trace.Path, legs []*trace.Leg, o opened) Finding {
 	f := because(legs)
 	f.Message = fmt.Sprintf("sidecars begin Istio's TLS to the gateway, and server %d of Gateway %s (%s) does not end it",
-		o.server.Port.Number, o.gateway, o.server.Port.Protocol)
-	f.Object = object("Gateway", o.gateway.Meta, fmt.Sprintf("spec.servers[%d].tls", o.index))
+		o.Server.Port.Number, o.Gateway, o.Server.Port.Protocol)
+	f.Object = object("Gateway", o.Gateway.Meta, fmt.Sprintf("spec.servers[%d].tls", o.Index))
 	if rule, path, tls := sender(s, p, legs[0]); rule != nil && tls != nil {
-		f.Object = object("DestinationRule", rule.Meta, strings.ReplaceAll(strings.TrimPrefix(path, "/"), "/", "."))
-		f.Fix = patch(f.Object, remove(path))
+		f.Object = object("DestinationRule", rule.Meta, field(path))
+		f.Fix = patch(f.Object, replace(path, fields{"mode": "DISABLE"}))
 	}
 	return f
 }
@@ -258,8 +258,8 @@ func endHere(s *snapshot.Snapshot, p *trace.Path, legs []*trace.Leg, o opened) F
 func beginThere(s *snapshot.Snapshot, p *trace.Path, legs []*trace.Leg, o opened) Finding {
 	f := because(legs)
 	f.Message = fmt.Sprintf("server %d of Gateway %s ends TLS (%s), and sidecars send it %s",
-		o.server.Port.Number, o.gateway, o.server.TLS.Mode, map[bool]string{true: "the application's own", false: "plain text"}[len(legs[0].Ask.TLS) > 0])
-	f.Object = object("Gateway", o.gateway.Meta, fmt.Sprintf("spec.servers[%d].tls", o.index))
+		o.Server.Port.Number, o.Gateway, o.Server.TLS.Mode, map[bool]string{true: "the application's own", false: "plain text"}[len(legs[0].Ask.TLS) > 0])
+	f.Object = object("Gateway", o.Gateway.Meta, fmt.Sprintf("spec.servers[%d].tls", o.Index))
 	for _, l := range p.Wanted.Toward(string(p.Host), p.Port) {
 		if !l.ForMesh() {
 			continue

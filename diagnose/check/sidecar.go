@@ -148,8 +148,8 @@ func subsetFor(s *snapshot.Snapshot, p *trace.Path) string {
 
 // createRoutes makes the VirtualService that is missing altogether, for the Gateway that names the host.
 func createRoutes(s *snapshot.Snapshot, p *trace.Path) string {
-	for _, o := range servers(s, string(p.Host)) {
-		if !selects(o.gateway, p.Want) {
+	for _, o := range servers(p.Wanted, p.Host) {
+		if !selects(o.Gateway, p.Want) {
 			continue
 		}
 		list := listFor(p)
@@ -157,13 +157,13 @@ func createRoutes(s *snapshot.Snapshot, p *trace.Path) string {
 		if o.ends() && list == trace.TLSList {
 			onward = trace.TCPList
 		}
-		spec := fields{"hosts": []string{string(p.Host)}, "gateways": []string{snapshot.Mesh, o.gateway.Name}}
+		spec := fields{"hosts": []string{string(p.Host)}, "gateways": []string{snapshot.Mesh, o.Gateway.Name}}
 		routes := map[trace.List][]any{list: {towardRoute(s, p)}}
-		routes[onward] = append(routes[onward], onwardRoute(p, o.gateway.Name, o.server.Port.Number, onward))
+		routes[onward] = append(routes[onward], onwardRoute(p, o.Gateway.Name, o.Server.Port.Number, onward))
 		for l, r := range routes {
 			spec[string(l)] = r
 		}
-		return apply(networking(s.Facts.Networking, "VirtualService", o.gateway.Namespace, named(string(p.Host)), spec))
+		return apply(networking(s.Facts.Networking, "VirtualService", o.Gateway.Namespace, named(string(p.Host)), spec))
 	}
 	return ""
 }
@@ -193,7 +193,7 @@ var noServiceEntry = Check{
 		if strings.HasSuffix(string(p.Host), ".svc."+s.ClusterDomain()) {
 			return nil // a Service of the cluster needs none
 		}
-		known := entries(s, string(p.Host))
+		known := p.Wanted.Entries(string(p.Host))
 		unknown := func(l *trace.Leg) bool {
 			return !slices.ContainsFunc(known, func(e *snapshot.ServiceEntry) bool {
 				return entryPort(e, p.Port) >= 0 && (l.Hop == egress.AtGateway || e.VisibleTo(s, l.Proxy.Namespace))
@@ -261,7 +261,7 @@ var httpProtocolOnTLSPort = Check{
 		if p.Protocol != egress.ProtocolTLS {
 			return nil
 		}
-		for _, e := range entries(s, string(p.Host)) {
+		for _, e := range p.Wanted.Entries(string(p.Host)) {
 			i := entryPort(e, p.Port)
 			if i < 0 || !slices.Contains([]string{"HTTP", "HTTP2", "GRPC"}, strings.ToUpper(e.Spec.Ports[i].Protocol)) {
 				continue

@@ -19,7 +19,7 @@ func arrived(p *trace.Path) []*trace.Leg {
 
 var noAccessLog = Check{
 	Code:     "EGR051",
-	Title:    "gateway writes no access log",
+	Title:    "no access log",
 	Severity: Skip,
 	Hop:      egress.AtGateway,
 	Run: func(s *snapshot.Snapshot, p trace.Path) []Finding {
@@ -67,7 +67,7 @@ func turnLogOn(p *trace.Path, have *Object) string {
 
 var counterNotRecorded = Check{
 	Code:     "EGR052",
-	Title:    "gateway does not record the cluster's counters",
+	Title:    "counter not recorded",
 	Severity: Skip,
 	Hop:      egress.AtGateway,
 	Run: func(s *snapshot.Snapshot, p trace.Path) []Finding {

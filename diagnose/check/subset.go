@@ -104,8 +104,8 @@ func onPath(s *snapshot.Snapshot, namespace, client, service string) bool {
 // subsetSpec is the subset that fits what the gateway expects: Istio's TLS with the host as server name, or plain.
 func subsetSpec(s *snapshot.Snapshot, p *trace.Path, subset string) fields {
 	spec := fields{"name": subset}
-	for _, o := range servers(s, string(p.Host)) {
-		if selects(o.gateway, p.Want) && o.ends() {
+	for _, o := range servers(p.Wanted, p.Host) {
+		if selects(o.Gateway, p.Want) && o.ends() {
 			spec["trafficPolicy"] = fields{"tls": fields{"mode": "ISTIO_MUTUAL", "sni": string(p.Host)}}
 		}
 	}

@@ -19,7 +19,9 @@ type Snapshot struct {
 	Facts   mesh.Facts `json:"facts"`
 	Sets    []Set      `json:"sets,omitempty"` // sorted by namespace and name
 	Objects Objects    `json:"objects"`
-	Proxies []Proxy    `json:"proxies,omitempty"` // gateways first, then sidecars; sorted by namespace and pod
+	// From is set if only the workload that it names was to be looked at.
+	From    string  `json:"from,omitempty"`
+	Proxies []Proxy `json:"proxies,omitempty"` // gateways first, then sidecars; sorted by namespace and pod
 	// States says of every source how reading it went. One that is not in it was not asked for.
 	States map[Source]State `json:"states"`
 	// Notes are for people: what was left out, such as "default: 1 of 12 meshed pods".
@@ -120,6 +122,7 @@ type Proxy struct {
 	State  State                `json:"state"`
 	Config admin.Config         `json:"config"`
 	Hosts  []admin.HostCounters `json:"hosts,omitempty"`
+	Certs  []admin.Certificate  `json:"certs,omitempty"` // gateways only
 }
 
 // Name is NAMESPACE/POD.

@@ -111,9 +111,16 @@ func (w *walker) index(p *snapshot.Proxy) *index {
 	return x
 }
 
-// concerns says whether the path is meant for the workload: somewhere a route for it can be seen from its namespace. Where no
-// route wants it at all, every workload is concerned.
+// concerns says whether the path is meant for the workload: a route for it and the ServiceEntry of its host can be seen from the
+// workload's namespace. Where there is no route or no entry at all, every workload is concerned, and so is one that was named.
 func (w *walker) concerns(p egress.Path, proxy *snapshot.Proxy) bool {
+	if w.s.From != "" {
+		return true
+	}
+	if entries := w.wanted.Entries(string(p.Host)); len(entries) > 0 &&
+		!slices.ContainsFunc(entries, func(e *snapshot.ServiceEntry) bool { return e.VisibleTo(w.s, proxy.Namespace) }) {
+		return false
+	}
 	toward := w.wanted.Toward(string(p.Host), p.Port)
 	if len(toward) == 0 {
 		return true
@@ -147,7 +154,7 @@ func application(p egress.Path) Ask {
 // sidecar follows the path through one sidecar and judges where it leaves.
 func (w *Walker) sidecar(p egress.Path, proxy *snapshot.Proxy) Leg {
 	leg := Leg{Hop: egress.AtSidecar, Proxy: proxy, Ask: application(p)}
-	if !proxy.State.Known() {
+	if proxy.State.Kind != snapshot.Read {
 		leg.stop(Unread, "proxy", "the sidecar of %s could not be read: %s", proxy.Name(), proxy.State.Detail)
 		return leg
 	}
@@ -233,7 +240,7 @@ func (w *Walker) gateway(p egress.Path, ask Ask) Leg {
 	case leg.Proxy.Pod == "":
 		leg.Stop = w.strange(p, ask.Address)
 		return leg
-	case !leg.Proxy.State.Known():
+	case leg.Proxy.State.Kind != snapshot.Read:
 		leg.stop(Unread, "proxy", "gateway pod %s could not be read: %s", leg.Proxy.Name(), leg.Proxy.State.Detail)
 		return leg
 	}

@@ -41,11 +41,6 @@ func (l Line) ForMesh() bool { return slices.Contains(l.Gateways, snapshot.Mesh)
 // ForGateway says whether pods of that Gateway object follow the line.
 func (l Line) ForGateway(name string) bool { return slices.Contains(l.Gateways, name) }
 
-// covers says whether the line is about the host.
-func (l Line) covers(host string) bool {
-	return slices.ContainsFunc(l.Hosts, func(h string) bool { return snapshot.HostCovers(h, host) })
-}
-
 // from says whether the line is about traffic from that workload.
 func (l Line) from(p *snapshot.Proxy) bool {
 	if l.Match == nil {
@@ -55,48 +50,27 @@ func (l Line) from(p *snapshot.Proxy) bool {
 	return (ns == "" || ns == p.Namespace) && snapshot.Selects(l.Match.SourceLabels, p.Labels)
 }
 
-// Wanted is what the objects of a snapshot want of egress, indexed by host.
+// Wanted is what the objects of a snapshot want of egress, by host.
 type Wanted struct {
-	s      *snapshot.Snapshot
-	byHost map[string][]Line // by exact host or wildcard as written
-	lines  []Line
+	s       *snapshot.Snapshot
+	all     []Line
+	lines   byHost[Line]
+	entries byHost[*snapshot.ServiceEntry]
+	servers byHost[Opened]
 }
 
-// Want collects the lines of all VirtualServices.
+// Want goes through the objects of a snapshot, which must not change afterwards.
 func Want(s *snapshot.Snapshot) *Wanted {
-	w := &Wanted{s: s, byHost: map[string][]Line{}}
-	for i := range s.Objects.VirtualServices {
-		w.lines = append(w.lines, w.linesOf(&s.Objects.VirtualServices[i])...)
-	}
-	for _, l := range w.lines {
-		for _, h := range l.Hosts {
-			h = strings.ToLower(h)
-			w.byHost[h] = append(w.byHost[h], l)
-		}
-	}
+	w := &Wanted{s: s, lines: byHost[Line]{}, entries: byHost[*snapshot.ServiceEntry]{}, servers: byHost[Opened]{}}
+	w.index()
 	return w
 }
 
 // Lines gives all lines, in the order of the objects.
-func (w *Wanted) Lines() []Line { return w.lines }
+func (w *Wanted) Lines() []Line { return w.all }
 
 // For gives the lines about a host: those that name it, then those with a wildcard that covers it.
-func (w *Wanted) For(host string) []Line {
-	host = strings.ToLower(host)
-	lines := slices.Clone(w.byHost[host])
-	for rest := strings.TrimPrefix(host, "*."); ; {
-		wildcard := "*." + rest
-		if wildcard != host && rest != host {
-			lines = append(lines, w.byHost[wildcard]...)
-		}
-		_, after, ok := strings.Cut(rest, ".")
-		if !ok {
-			break
-		}
-		rest = after
-	}
-	return append(lines, w.byHost["*"]...)
-}
+func (w *Wanted) For(host string) []Line { return w.lines.get(host) }
 
 // Toward gives the lines that lead a host's port to a gateway, bound to the mesh or not.
 func (w *Wanted) Toward(host string, port int) []Line {

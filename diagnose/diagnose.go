@@ -1,0 +1,123 @@
+// Package diagnose is the reading side: it gathers what a cluster is, follows every egress path through the real configuration of
+// its proxies, and says why a path fails.
+package diagnose
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kubectl-egress/kubectl-egress/diagnose/check"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/report"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/gather"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/trace"
+	"github.com/kubectl-egress/kubectl-egress/egress"
+)
+
+// Options say what is diagnosed. The zero value means every path found.
+type Options struct {
+	// Targets are names of sets (NAME or NAMESPACE/NAME) and hosts; empty: every path.
+	Targets []string
+	// Namespace narrows to paths whose set or VirtualService is there; empty: all.
+	Namespace string
+	// FailOnWarning makes warnings alone end with exit code 4.
+	FailOnWarning bool
+	ToolVersion   string
+	Gather        gather.Options
+}
+
+// Check diagnoses a cluster. It only reads. An error means that there is no report: the cluster cannot be reached, or a target
+// names nothing (*egress.InputError).
+func Check(ctx context.Context, c gather.Client, o Options) (report.Report, error) {
+	start := time.Now()
+	s, err := gather.Gather(ctx, c, o.Gather)
+	if err != nil {
+		return report.Report{}, err
+	}
+	r, err := Judge(s, o)
+	r.Took = time.Since(start)
+	return r, err
+}
+
+// Judge diagnoses what was gathered, from a cluster or a file.
+func Judge(s *snapshot.Snapshot, o Options) (report.Report, error) {
+	start := time.Now()
+	wanted, err := choose(s, check.Paths(s), o)
+	if err != nil {
+		return report.Report{}, err
+	}
+	walker := trace.New(s)
+	paths := make([]trace.Path, 0, len(wanted))
+	for _, p := range wanted {
+		paths = append(paths, walker.Walk(p))
+	}
+	return report.Build(report.Input{
+		ToolVersion: o.ToolVersion, IstioVersion: s.Facts.Version.String(), Paths: paths, Findings: check.Run(s, paths), Notes: s.Notes,
+		FailOnWarning: o.FailOnWarning, Took: time.Since(start),
+	}), nil
+}
+
+// choose narrows the paths to what was asked for.
+func choose(s *snapshot.Snapshot, all []egress.Path, o Options) ([]egress.Path, error) {
+	if o.Namespace != "" {
+		all = within(s, all, o.Namespace)
+	}
+	if len(o.Targets) == 0 {
+		return all, nil
+	}
+	var out []egress.Path
+	for _, target := range o.Targets {
+		found := slices.DeleteFunc(slices.Clone(all), func(p egress.Path) bool { return !names(target, p) })
+		if len(found) == 0 {
+			return nil, nothing(s, all, target)
+		}
+		out = append(out, found...)
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(p egress.Path) bool { return !slices.Contains(out, p) }), nil
+}
+
+// within keeps the paths of a namespace's sets and VirtualServices.
+func within(s *snapshot.Snapshot, all []egress.Path, namespace string) []egress.Path {
+	w := trace.Want(s)
+	return slices.DeleteFunc(slices.Clone(all), func(p egress.Path) bool {
+		if p.Set != "" {
+			return !strings.HasPrefix(p.Set, namespace+"/")
+		}
+		return !slices.ContainsFunc(w.For(string(p.Host)), func(l trace.Line) bool { return l.VirtualService.Namespace == namespace })
+	})
+}
+
+// names says whether a target is the path's set or host.
+func names(target string, p egress.Path) bool {
+	if p.Set == target || strings.HasSuffix(p.Set, "/"+target) {
+		return true
+	}
+	host, err := egress.ParseHost(target)
+	return err == nil && (p.Host == host || p.Host.Covers(host))
+}
+
+// nothing says that a target names no path, or that it cannot be known.
+func nothing(s *snapshot.Snapshot, all []egress.Path, target string) error {
+	for _, source := range []snapshot.Source{snapshot.Sets, snapshot.VirtualServices} {
+		if st := s.State(source); !st.Known() {
+			return fmt.Errorf("find %s: %s could not be read: %s", target, source, st.Detail)
+		}
+	}
+	var known []string
+	for _, p := range all {
+		known = append(known, p.String())
+	}
+	if len(known) == 0 {
+		return egress.Inputf("%q is no set and no host with an egress path; there is no egress path at all", target)
+	}
+	const most = 10
+	more := ""
+	if len(known) > most {
+		more = fmt.Sprintf(" and %d more", len(known)-most)
+		known = known[:most]
+	}
+	return egress.Inputf("%q is no set and no host with an egress path; paths are %s%s", target, strings.Join(known, ", "), more)
+}

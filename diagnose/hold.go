@@ -1,0 +1,164 @@
+package diagnose
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/gather"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/trace"
+	"github.com/kubectl-egress/kubectl-egress/egress"
+	"github.com/kubectl-egress/kubectl-egress/mesh"
+)
+
+// holdTick is how often the proxies are asked: istiod sends a change within a tenth of a second to a few seconds.
+const holdTick = 250 * time.Millisecond
+
+// NotHeldError says what is still missing when the context ended.
+type NotHeldError struct {
+	Says string // what was seen last, one sentence
+	Err  error  // why waiting ended
+}
+
+// Error tells what is missing.
+func (e *NotHeldError) Error() string { return e.Says }
+
+// Unwrap gives the context's error, so that a time-out is known as one.
+func (e *NotHeldError) Unwrap() error { return e.Err }
+
+// Hold waits until the Envoys of workloads and of the gateway really have the set's routes: its paths lead through the gateway to
+// an address outside. The set must be resolved. It waits as long as the context lets it, and then says in a *NotHeldError what is
+// missing. What can never be seen, for want of rights, is an error at once. With no workload that has a sidecar there is nothing to
+// wait for.
+func Hold(ctx context.Context, c gather.Client, set egress.Set) error {
+	return poll(ctx, c, set, func(s *snapshot.Snapshot) string {
+		walker := trace.New(s)
+		for _, p := range set.Paths() {
+			walked := walker.Walk(p)
+			for i := range walked.Legs {
+				if stop := walked.Legs[i].Stop; stop != nil && stop.Kind != trace.NotSelected {
+					return stop.Says
+				}
+			}
+		}
+		return ""
+	})
+}
+
+// HoldNot waits until the Envoys no longer have the set's routes. Otherwise it is as Hold.
+func HoldNot(ctx context.Context, c gather.Client, set egress.Set) error {
+	return poll(ctx, c, set, func(s *snapshot.Snapshot) string {
+		for i := range s.Proxies {
+			if says := holds(s, &s.Proxies[i], set); says != "" {
+				return says
+			}
+		}
+		return ""
+	})
+}
+
+// discoverEvery is after how many looks the gateway's pods are looked up anew: it may be rolling over.
+const discoverEvery = 8
+
+// poll reads the proxies again and again until missing has nothing to say.
+func poll(ctx context.Context, c gather.Client, set egress.Set, missing func(*snapshot.Snapshot) string) error {
+	tick := time.NewTicker(holdTick)
+	defer tick.Stop()
+	var facts *mesh.Facts
+	last := ""
+	for i := 0; ; i++ {
+		if i%discoverEvery == 0 {
+			facts = nil
+		}
+		s, err := gather.Proxies(ctx, c, gather.Options{Facts: facts, Namespace: set.Namespace})
+		if err == nil {
+			facts = &s.Facts
+			err = unreadable(s)
+		}
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return notHeld(ctx, set, last)
+		case err != nil:
+			return fmt.Errorf("look at the proxies for set %s: %w", set, err)
+		case !slices.ContainsFunc(s.Proxies, func(p snapshot.Proxy) bool { return p.Role == snapshot.AtSidecar }):
+			return nil
+		}
+		if last = missing(s); last == "" {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return notHeld(ctx, set, last)
+		case <-tick.C:
+		}
+	}
+}
+
+func notHeld(ctx context.Context, set egress.Set, last string) error {
+	if last == "" {
+		last = fmt.Sprintf("the proxies were not seen with set %s in time", set)
+	}
+	return &NotHeldError{Says: last, Err: ctx.Err()}
+}
+
+// unreadable says what no amount of waiting will show.
+func unreadable(s *snapshot.Snapshot) error {
+	if st := s.State(snapshot.Pods); st.Kind == snapshot.Forbidden {
+		return errors.New(st.Detail)
+	}
+	for i := range s.Proxies {
+		if st := s.Proxies[i].State; st.Kind == snapshot.Forbidden {
+			return errors.New(st.Detail)
+		}
+	}
+	return nil
+}
+
+// holds says in which way a proxy still leads the set's traffic as the set did: a sidecar to the gateway, the gateway anywhere.
+func holds(s *snapshot.Snapshot, p *snapshot.Proxy, set egress.Set) string {
+	if p.State.Kind != snapshot.Read {
+		return fmt.Sprintf("%s could not be read: %s", p.Name(), p.State.Detail)
+	}
+	if p.Role == snapshot.AtSidecar {
+		walker := trace.New(&snapshot.Snapshot{Facts: s.Facts, Proxies: []snapshot.Proxy{*p}, States: s.States})
+		for _, path := range set.Paths() {
+			walked := walker.Walk(path)
+			for _, leg := range walked.At(egress.AtSidecar) {
+				if leg.Stop == nil {
+					return fmt.Sprintf("%s still sends %s to gateway %s", p.Pod, path, path.Gateway)
+				}
+			}
+		}
+		return ""
+	}
+	for _, h := range set.Hosts {
+		if hasHost(p, string(h)) {
+			return fmt.Sprintf("gateway pod %s still has a route for %s", p.Pod, h)
+		}
+	}
+	return ""
+}
+
+// hasHost says whether a gateway has a filter chain or a virtual host for exactly the host.
+func hasHost(p *snapshot.Proxy, host string) bool {
+	is := func(name string) bool { return strings.EqualFold(name, host) }
+	for i := range p.Config.Listeners {
+		for _, chain := range p.Config.Listeners[i].Chains {
+			if slices.ContainsFunc(chain.Match.ServerNames, is) {
+				return true
+			}
+		}
+	}
+	for i := range p.Config.Routes {
+		for _, vh := range p.Config.Routes[i].Hosts {
+			if slices.ContainsFunc(vh.Domains, is) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,188 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-egress/kubectl-egress/diagnose/check"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/trace"
+	"github.com/kubectl-egress/kubectl-egress/egress"
+	"github.com/kubectl-egress/kubectl-egress/stats/admin"
+)
+
+// path draws the hops of what the trace saw.
+func path(p *trace.Path) Path {
+	out := Path{
+		Host: clean(string(p.Host)), Port: p.Port, Protocol: string(p.Protocol), Set: clean(p.Set), Mode: string(p.Mode),
+		Gateway: clean(p.Gateway.String()),
+	}
+	sidecar := sidecarHop(p)
+	gateway := gatewayHop(p, sidecar)
+	out.Hops = []Hop{sidecar, gateway}
+	if p.Mode == egress.SNIProxy {
+		out.Hops = append(out.Hops, Hop{Name: egress.AtSNIProxy, State: check.Skip, Detail: "not looked into"})
+	}
+	out.Hops = append(out.Hops, outsideHop(p, gateway))
+	for i := range out.Hops {
+		out.Hops[i].Detail = clean(out.Hops[i].Detail)
+	}
+	for _, l := range p.At(egress.AtGateway) {
+		out.mtls = out.mtls || len(l.Ask.TLS) > 0 && l.Ask.TLS[0].Mode == admin.IstioMutual
+	}
+	return out
+}
+
+// beyond says whether a gateway leg gets to its cluster and only lacks an address to go on to.
+func beyond(l *trace.Leg) bool { return l.Stop == nil || l.Stop.Kind == trace.NoEndpoint }
+
+// verdict is the state of a hop by its legs: one that fails fails it, one that is not known leaves it unknown unless others pass,
+// one that was left out of the sample counts for nothing.
+func verdict(legs []*trace.Leg, passes func(*trace.Leg) bool) (check.State, *trace.Leg) {
+	state := check.Unknown
+	var why *trace.Leg
+	for _, l := range legs {
+		switch {
+		case passes(l):
+			if state == check.Unknown {
+				state, why = check.Pass, l
+			}
+		case !l.Stop.Unknown():
+			return check.Fail, l
+		case why == nil && l.Stop.Kind != trace.NotSelected:
+			why = l
+		}
+	}
+	return state, why
+}
+
+func sidecarHop(p *trace.Path) Hop {
+	legs := p.At(egress.AtSidecar)
+	state, leg := verdict(legs, func(l *trace.Leg) bool { return l.Stop == nil })
+	h := Hop{Name: egress.AtSidecar, State: state}
+	switch {
+	case leg == nil:
+	case state == check.Pass:
+		h.Detail = clusters(leg)
+		if len(legs) > 1 {
+			h.Detail += fmt.Sprintf(" (%d workloads)", len(legs))
+		}
+	default:
+		h.Detail = leg.Stop.Says
+	}
+	return h
+}
+
+func gatewayHop(p *trace.Path, sidecar Hop) Hop {
+	h := Hop{Name: egress.AtGateway, State: check.Skip, Detail: "not reached"}
+	legs := p.At(egress.AtGateway)
+	if len(legs) == 0 {
+		if sidecar.State == check.Unknown {
+			h.State, h.Detail = check.Unknown, "not known what sidecars send"
+		}
+		return h
+	}
+	state, leg := verdict(legs, beyond)
+	h.State = state
+	switch {
+	case leg == nil:
+		h.Detail = legs[0].Stop.Says
+	case state == check.Pass:
+		h.Detail = carried(p, legs)
+	default:
+		h.Detail = leg.Stop.Says
+	}
+	return h
+}
+
+// carried tells the counters of the gateway's pods: connections, or for HTTP, whose connections are shared, requests.
+func carried(p *trace.Path, legs []*trace.Leg) string {
+	var opened, requests, failed uint64
+	for _, host := range hosts(legs) {
+		opened += host.Opened
+		requests += host.Requests
+		failed += host.Failed
+	}
+	n, what := opened, "connection"
+	if p.Protocol == egress.ProtocolHTTP {
+		n, what = requests, "request"
+	}
+	text := fmt.Sprintf("%d %s", n, plural(what, n))
+	if failed > 0 {
+		text += fmt.Sprintf(", %d failed", failed)
+	}
+	return text
+}
+
+func plural(word string, n uint64) string {
+	if n == 1 {
+		return word
+	}
+	return word + "s"
+}
+
+// hosts are those that the legs' clusters send to, each gateway pod's own, once.
+func hosts(legs []*trace.Leg) []admin.HostStatus {
+	var out []admin.HostStatus
+	seen := map[string]bool{}
+	for _, l := range legs {
+		for _, e := range l.Exits {
+			key := l.Proxy.Name() + " " + e.Cluster.Name
+			if !seen[key] {
+				seen[key] = true
+				out = append(out, e.Hosts...)
+			}
+		}
+	}
+	return out
+}
+
+func outsideHop(p *trace.Path, gateway Hop) Hop {
+	h := Hop{Name: egress.AtOutside, State: check.Skip, Detail: "not reached"}
+	switch gateway.State {
+	case check.Unknown:
+		h.State, h.Detail = check.Unknown, "not known what the gateway does"
+		return h
+	case check.Pass:
+	default:
+		return h
+	}
+	legs := slices.DeleteFunc(p.At(egress.AtGateway), func(l *trace.Leg) bool { return !beyond(l) })
+	for _, l := range legs {
+		if l.Stop != nil {
+			h.State, h.Detail = check.Fail, l.Stop.Says
+			return h
+		}
+	}
+	h.State, h.Detail = check.Pass, addresses(hosts(legs))
+	return h
+}
+
+// addresses tells where the traffic goes: by name where the gateway looks names up by itself, else by address.
+func addresses(hosts []admin.HostStatus) string {
+	var out []string
+	for _, h := range hosts {
+		switch {
+		case h.Unhealthy:
+		case h.Address == "":
+			out = append(out, h.Hostname)
+		default:
+			out = append(out, h.Address)
+		}
+	}
+	slices.Sort(out)
+	out = slices.Compact(out)
+	const most = 3
+	if len(out) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(out[:most], ", "), len(out)-most)
+	}
+	return strings.Join(out, ", ")
+}
+
+func clusters(l *trace.Leg) string {
+	var names []string
+	for _, e := range l.Exits {
+		names = append(names, e.Cluster.Name)
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,211 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/kubectl-egress/kubectl-egress/diagnose/check"
+	"github.com/kubectl-egress/kubectl-egress/egress"
+)
+
+// human draws each path with a mark at each hop, tells what was found there, and ends with one line of sums.
+func human(r Report, o Options) string {
+	if o.Program == "" {
+		o.Program = "kubectl egress"
+	}
+	d := drawing{Options: o, r: &r}
+	if len(r.Paths) == 0 {
+		d.line("no egress path found: there is no set, and no VirtualService or Gateway leads an outside host to an egress gateway")
+	}
+	heads := d.heads()
+	for i := range r.Paths {
+		if i > 0 {
+			d.line("")
+		}
+		d.line(heads[i])
+		d.hops(&r.Paths[i])
+		d.findings(r.Paths[i].name())
+	}
+	d.findings("")
+	d.line("")
+	d.line(d.sums())
+	return d.b.String()
+}
+
+// drawing is the text being made.
+type drawing struct {
+	Options
+	r *Report
+	b strings.Builder
+}
+
+func (d *drawing) line(s string) { d.b.WriteString(strings.TrimRight(s, " ") + "\n") }
+
+// heads are the first lines of all paths, in columns.
+func (d *drawing) heads() []string {
+	var out []string
+	for i := range d.r.Paths {
+		p := &d.r.Paths[i]
+		whose := "made by hand"
+		if p.Set != "" {
+			whose = "set " + p.Set[strings.IndexByte(p.Set, '/')+1:]
+		}
+		out = append(out, fmt.Sprintf("%s   %s   %s", d.paint(bold, p.name()), p.Mode, whose))
+	}
+	return out
+}
+
+// stop is one station in the drawing: its name, and what stands below it.
+type stop struct {
+	arrow, name, mark, below string
+	state                    check.State
+}
+
+// hops draws the way on one line and the marks below it.
+func (d *drawing) hops(p *Path) {
+	stops := []stop{{arrow: d.arrow("", false), name: "sidecar", state: p.hop(egress.AtSidecar).State}}
+	_, gateway, _ := strings.Cut(p.Gateway, "/")
+	at := p.hop(egress.AtGateway)
+	label := ""
+	if p.mtls {
+		label = "mTLS"
+	}
+	stops = append(stops, stop{arrow: d.arrow(label, stops[0].state == check.Fail), name: gateway, state: at.State, below: detail(at)})
+	last := stops[1].state == check.Fail
+	if slices.ContainsFunc(p.Hops, func(h Hop) bool { return h.Name == egress.AtSNIProxy }) {
+		stops = append(stops, stop{arrow: d.arrow("SNI", last), name: "SNI proxy", state: check.Skip})
+		last = false
+	}
+	out := p.hop(egress.AtOutside)
+	label = "HTTP"
+	if p.Protocol == string(egress.ProtocolTLS) {
+		label = "SNI"
+	}
+	stops = append(stops, stop{arrow: d.arrow(label, last || out.State == check.Fail), name: "outside", state: out.State, below: detail(out)})
+
+	way, marks, column, marked := "  workload", "", utf8.RuneCountInString("  workload"), 0
+	for _, s := range stops {
+		way += " " + s.arrow + " " + s.name
+		column += utf8.RuneCountInString(" " + plainText(s.arrow) + " ")
+		if s.state == check.Pass || s.state == check.Warn || s.state == check.Unknown {
+			text := strings.TrimSpace(d.mark(s.state) + " " + s.below)
+			marks += strings.Repeat(" ", max(1, column-marked)) + text
+			marked = max(marked+1, column) + utf8.RuneCountInString(plainText(text))
+		}
+		column += utf8.RuneCountInString(s.name)
+	}
+	d.line(way)
+	if strings.TrimSpace(marks) != "" {
+		d.line(marks)
+	}
+}
+
+// detail is told below a hop that passes; elsewhere the findings tell more.
+func detail(h Hop) string {
+	if h.State == check.Pass {
+		return h.Detail
+	}
+	return ""
+}
+
+// arrow leads to the next hop; a cross breaks it.
+func (d *drawing) arrow(label string, broken bool) string {
+	dash, head := "-", ">"
+	if d.Unicode {
+		dash, head = "─", "▶"
+	}
+	switch {
+	case broken && d.Unicode:
+		return dash + " " + d.mark(check.Fail) + " " + dash + head
+	case broken:
+		return dash + d.mark(check.Fail) + dash + head
+	}
+	return dash + label + head
+}
+
+// findings tells of one path what is not a pass; what only limits sight is left to the sums.
+func (d *drawing) findings(path string) {
+	for _, f := range d.r.Findings {
+		if f.Path != path || f.State == check.Pass || f.State == check.Skip {
+			continue
+		}
+		mark := d.mark(f.State)
+		indent := strings.Repeat(" ", 2+utf8.RuneCountInString(plainText(mark))+1+len(f.Code)+2)
+		message := f.Message
+		if message == "" {
+			message = f.Title
+		}
+		d.line(fmt.Sprintf("  %s %s  %s", mark, f.Code, message))
+		for _, e := range f.Evidence {
+			if e != message {
+				d.line(indent + e)
+			}
+		}
+		d.mend(f, indent)
+	}
+}
+
+// mend tells the remedy. A command of more than one line stands at the margin, so that it can be copied as it is.
+func (d *drawing) mend(f Finding, indent string) {
+	why := fmt.Sprintf("why:  %s explain %s", d.Program, f.Code)
+	switch {
+	case f.Fix == "":
+	case strings.Contains(f.Fix, "\n"):
+		d.line(indent + "mend:")
+		d.line(f.Fix)
+	default:
+		d.line(indent + "mend: " + f.Fix)
+	}
+	d.line(indent + why)
+}
+
+// sums is the last line.
+func (d *drawing) sums() string {
+	s := &d.r.Summary
+	failing := 0
+	for i := range d.r.Paths {
+		if d.r.Paths[i].State() == check.Fail {
+			failing++
+		}
+	}
+	paths := fmt.Sprintf("%d %s", len(d.r.Paths), plural("path", uint64(len(d.r.Paths))))
+	switch failing {
+	case 0:
+	case 1:
+		paths += ", 1 fails"
+	default:
+		paths += fmt.Sprintf(", %d fail", failing)
+	}
+	total := s.Pass + s.Fail + s.Warn + s.Skip + s.Unknown
+	var parts []string
+	for _, c := range []struct {
+		n    int
+		word string
+	}{{s.Pass, "pass"}, {s.Fail, "fail"}, {s.Warn, "warn"}, {s.Unknown, "unknown"}, {s.Skip, "skipped"}} {
+		if c.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.word))
+		}
+	}
+	checks := fmt.Sprintf("%d %s: %s", total, plural("check", uint64(total)), strings.Join(parts, ", "))
+	if titles := d.skipped(); titles != "" {
+		checks += " (" + titles + ")"
+	}
+	dot := "·"
+	if !d.Unicode {
+		dot = "|"
+	}
+	return strings.Join([]string{paths, checks, fmt.Sprintf("%.2f s", d.r.Took.Seconds())}, " "+dot+" ")
+}
+
+// skipped names what was skipped.
+func (d *drawing) skipped() string {
+	var titles []string
+	for _, f := range d.r.Findings {
+		if f.State == check.Skip && !slices.Contains(titles, f.Title) {
+			titles = append(titles, f.Title)
+		}
+	}
+	return strings.Join(titles, ", ")
+}

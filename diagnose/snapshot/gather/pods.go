@@ -1,0 +1,278 @@
+package gather
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/trace"
+	"github.com/kubectl-egress/kubectl-egress/egress"
+	"github.com/kubectl-egress/kubectl-egress/kube"
+	"github.com/kubectl-egress/kubectl-egress/mesh"
+	"github.com/kubectl-egress/kubectl-egress/mesh/discover"
+)
+
+var podsResource = kube.Resource{Version: "v1", Resource: "pods"}
+
+const proxyContainer = "istio-proxy"
+
+// meshedPods is the label that Istio's injection puts on every pod with a sidecar and on no gateway.
+const meshedPods = "security.istio.io/tlsMode=istio"
+
+// pod is what is read of a pod.
+type pod struct {
+	Metadata struct {
+		Namespace   string            `json:"namespace"`
+		Name        string            `json:"name"`
+		Labels      map[string]string `json:"labels"`
+		Annotations map[string]string `json:"annotations"`
+		Owners      []struct {
+			Kind string `json:"kind"`
+			Name string `json:"name"`
+		} `json:"ownerReferences"`
+		Deleted string `json:"deletionTimestamp"`
+	} `json:"metadata"`
+	Spec struct {
+		ServiceAccount string      `json:"serviceAccountName"`
+		Containers     []container `json:"containers"`
+		Init           []container `json:"initContainers"` // native sidecars are among them
+	} `json:"spec"`
+	Status struct {
+		IP         string `json:"podIP"`
+		Conditions []struct {
+			Type   string `json:"type"`
+			Status string `json:"status"`
+		} `json:"conditions"`
+	} `json:"status"`
+}
+
+type container struct {
+	Name string   `json:"name"`
+	Args []string `json:"args"`
+}
+
+func (p *pod) ready() bool {
+	return p.Metadata.Deleted == "" && slices.ContainsFunc(p.Status.Conditions, func(c struct {
+		Type   string `json:"type"`
+		Status string `json:"status"`
+	},
+	) bool {
+		return c.Type == "Ready" && c.Status == "True"
+	})
+}
+
+// meshed says whether the pod has a sidecar.
+func (p *pod) meshed() bool {
+	return slices.ContainsFunc(slices.Concat(p.Spec.Containers, p.Spec.Init), func(c container) bool {
+		return c.Name == proxyContainer && !slices.Contains(c.Args, "router")
+	})
+}
+
+// owner is what to change to change the pod: a ReplicaSet stands for its Deployment.
+func (p *pod) owner() string {
+	if len(p.Metadata.Owners) == 0 {
+		return ""
+	}
+	o := p.Metadata.Owners[0]
+	if hash := p.Metadata.Labels["pod-template-hash"]; o.Kind == "ReplicaSet" && hash != "" {
+		return "deployment/" + strings.TrimSuffix(o.Name, "-"+hash)
+	}
+	return strings.ToLower(o.Kind) + "/" + o.Name
+}
+
+func (p *pod) proxy(role snapshot.Role) snapshot.Proxy {
+	return snapshot.Proxy{
+		Namespace: p.Metadata.Namespace, Pod: p.Metadata.Name, Role: role, IP: p.Status.IP, ServiceAccount: p.Spec.ServiceAccount,
+		Labels: p.Metadata.Labels, Owner: p.owner(), ProxyConfig: p.Metadata.Annotations["proxy.istio.io/config"],
+	}
+}
+
+// strangers reads the gateways that routes lead to and that discovery did not take for egress gateways by their looks.
+func (g *gatherer) strangers(ctx context.Context) error {
+	wanted := map[egress.GatewayRef]bool{}
+	for _, l := range trace.Want(g.s).Lines() {
+		wanted[l.Gateway] = true
+	}
+	for _, set := range g.s.Sets {
+		wanted[set.Gateway] = true
+	}
+	for ref := range wanted {
+		if _, known := g.s.Facts.Gateway(ref); known || ref == (egress.GatewayRef{}) {
+			continue
+		}
+		gw, err := discover.Gateway(ctx, g, ref)
+		switch {
+		case err == nil:
+			g.s.Facts.Gateways = append(g.s.Facts.Gateways, gw)
+		case fatal(ctx, err):
+			return err
+		default:
+			g.note(err.Error())
+		}
+	}
+	slices.SortFunc(g.s.Facts.Gateways, func(a, b mesh.Gateway) int { return strings.Compare(a.Ref().String(), b.Ref().String()) })
+	slices.Sort(g.s.Notes)
+	return nil
+}
+
+// gatewayPods takes the ready pods of each gateway, up to a bound.
+func (g *gatherer) gatewayPods(ctx context.Context) ([]snapshot.Proxy, error) {
+	var out []snapshot.Proxy
+	for _, gw := range g.s.Facts.Gateways {
+		taken := 0
+		for _, p := range gw.Pods {
+			if !p.Ready {
+				continue
+			}
+			if taken++; taken > g.o.MaxPods {
+				continue
+			}
+			proxy := snapshot.Proxy{Namespace: gw.Namespace, Pod: p.Name, Role: snapshot.AtGateway, IP: p.IP, Labels: p.Labels, ServiceAccount: gw.ServiceAccount}
+			var read pod
+			if err := g.Get(ctx, podsResource, gw.Namespace, p.Name, &read); err == nil {
+				proxy = read.proxy(snapshot.AtGateway)
+			} else if fatal(ctx, err) {
+				return nil, err
+			}
+			proxy.Gateway = gw.Ref()
+			out = append(out, proxy)
+		}
+		if taken > g.o.MaxPods {
+			g.note(fmt.Sprintf("gateway %s: %d of %d ready pods looked at", gw.Ref(), g.o.MaxPods, taken))
+		}
+	}
+	return out, nil
+}
+
+// workloads picks the pods whose sidecars are looked at.
+func (g *gatherer) workloads(ctx context.Context) ([]snapshot.Proxy, error) {
+	if g.o.From != "" {
+		p, err := g.named(ctx, g.o.From)
+		if err != nil {
+			return nil, err
+		}
+		role := snapshot.AtSidecar
+		if !p.meshed() {
+			role = snapshot.NoProxy
+			g.note(fmt.Sprintf("pod %s/%s has no sidecar: what it sends goes straight out and is not traced", p.Metadata.Namespace, p.Metadata.Name))
+		}
+		return []snapshot.Proxy{p.proxy(role)}, nil
+	}
+	byNamespace, err := g.firstOfEach(ctx)
+	if err != nil {
+		return nil, err
+	}
+	first := g.busyNamespaces()
+	names := make([]string, 0, len(byNamespace))
+	for n := range byNamespace {
+		names = append(names, n)
+	}
+	rank := func(n string) int {
+		if i := slices.Index(first, n); i >= 0 {
+			return i
+		}
+		return len(first)
+	}
+	slices.SortFunc(names, func(a, b string) int { return cmp.Or(cmp.Compare(rank(a), rank(b)), strings.Compare(a, b)) })
+	if len(names) > g.o.MaxNamespaces {
+		g.note(fmt.Sprintf("%d of %d namespaces with meshed pods looked at", g.o.MaxNamespaces, len(names)))
+		names = names[:g.o.MaxNamespaces]
+	}
+	slices.Sort(names)
+	var out []snapshot.Proxy
+	for _, n := range names {
+		out = append(out, byNamespace[n])
+	}
+	return out, nil
+}
+
+// busyNamespaces are those with sets and VirtualServices.
+func (g *gatherer) busyNamespaces() []string {
+	var out []string
+	for _, set := range g.s.Sets {
+		out = append(out, set.Namespace)
+	}
+	for i := range g.s.Objects.VirtualServices {
+		out = append(out, g.s.Objects.VirtualServices[i].Namespace)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// firstOfEach takes one ready meshed pod of every namespace, the first by name. Who may not list all may perhaps list in one.
+func (g *gatherer) firstOfEach(ctx context.Context) (map[string]snapshot.Proxy, error) {
+	out := map[string]snapshot.Proxy{}
+	read := func(namespace string) error {
+		o := kube.ListOptions{Labels: meshedPods, Restart: func() { clear(out) }}
+		return g.List(ctx, podsResource, namespace, o, func(raw json.RawMessage) error {
+			var p pod
+			if err := json.Unmarshal(raw, &p); err != nil {
+				return err
+			}
+			have, ok := out[p.Metadata.Namespace]
+			if p.ready() && p.meshed() && (!ok || p.Metadata.Name < have.Pod) {
+				out[p.Metadata.Namespace] = p.proxy(snapshot.AtSidecar)
+			}
+			return nil
+		})
+	}
+	err := read("")
+	if errors.Is(err, kube.ErrForbidden) && g.o.Namespace != "" {
+		if inOne := read(g.o.Namespace); inOne == nil {
+			g.note(fmt.Sprintf("only pods of namespace %s may be listed", g.o.Namespace))
+			err = nil
+		}
+	}
+	if err != nil && fatal(ctx, err) {
+		return nil, err
+	}
+	g.state(snapshot.Pods, stateOf(err))
+	return out, nil
+}
+
+// named finds the pod that From names.
+func (g *gatherer) named(ctx context.Context, from string) (*pod, error) {
+	namespace, name := g.o.Namespace, from
+	if first, rest, ok := strings.Cut(from, "/"); ok {
+		name = rest
+		if !isKind(first) {
+			namespace = first
+		}
+	}
+	if namespace == "" {
+		namespace = "default"
+	}
+	var found *pod
+	err := g.List(ctx, podsResource, namespace, kube.ListOptions{Restart: func() { found = nil }}, func(raw json.RawMessage) error {
+		var p pod
+		if err := json.Unmarshal(raw, &p); err != nil {
+			return err
+		}
+		_, owner, _ := strings.Cut(p.owner(), "/")
+		if p.Metadata.Name == name || owner == name && p.ready() && (found == nil || p.Metadata.Name < found.Metadata.Name) {
+			found = &p
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("find workload %s: %w", from, err)
+	}
+	if found == nil {
+		return nil, egress.Inputf("%s names no ready pod in namespace %s, nor what made one; give NAMESPACE/POD or NAMESPACE/DEPLOYMENT", from, namespace)
+	}
+	g.state(snapshot.Pods, snapshot.State{Kind: snapshot.Read})
+	return found, nil
+}
+
+func isKind(s string) bool {
+	kinds := []string{
+		"pod", "pods", "po", "deploy", "deployment", "deployments", "sts", "statefulset", "statefulsets", "ds", "daemonset", "daemonsets",
+		"job", "jobs", "rs", "replicaset", "replicasets",
+	}
+	return slices.Contains(kinds, s)
+}
