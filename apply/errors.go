@@ -18,7 +18,7 @@ const (
 	Foreign     Reason = "foreign"      // an object of that name is there and is not ours
 	OtherSet    Reason = "other-set"    // an object of that name belongs to another set
 	Conflict    Reason = "conflict"     // another field manager owns fields that we would set
-	Clash       Reason = "clash"        // a Gateway on the same pods has the same host, or another protocol on the port (rule R20)
+	Clash       Reason = "clash"        // an object of others about the same host, or on the same port of the gateway (rules R7, R20, R53)
 	Terminating Reason = "terminating"  // an object of that name is being deleted
 	NoNamespace Reason = "no-namespace" // the namespace does not exist
 	NoSet       Reason = "no-set"       // there is no set of that name

@@ -111,6 +111,9 @@ func NewPlan(ctx context.Context, c Client, set egress.Set, facts mesh.Facts, o 
 	if err := refuseClash(ctx, c, p.api, set, facts, objs); err != nil {
 		return nil, err
 	}
+	if err := refuseRivals(ctx, c, p.api, set); err != nil {
+		return nil, err
+	}
 	if err := p.dryRun(ctx, want, now); err != nil {
 		return nil, err
 	}

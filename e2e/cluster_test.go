@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -128,6 +129,31 @@ func (c *cluster) apply(yaml string) {
 		}
 	})
 	c.kubeIn(yaml, "apply", "-f", "-")
+}
+
+// restore takes away, when the test ends, every object that was not there when it began: fixes make objects of their own.
+func (c *cluster) restore() {
+	c.t.Helper()
+	list := func() []string {
+		out := c.kube("get", watchedKinds+",telemetries.telemetry.istio.io", "-A", "-o",
+			`jsonpath={range .items[*]}{.kind} {.apiVersion} {.metadata.namespace} {.metadata.name}{"\n"}{end}`)
+		return strings.Split(strings.TrimSpace(out), "\n")
+	}
+	before := list()
+	c.t.Cleanup(func() {
+		for _, o := range list() {
+			f := strings.Fields(o)
+			if len(f) != 4 || slices.Contains(before, o) {
+				continue
+			}
+			group, _, named := strings.Cut(f[1], "/")
+			kind := f[0]
+			if named {
+				kind += "." + group
+			}
+			c.kube("-n", f[2], "delete", kind, f[3])
+		}
+	})
 }
 
 // eventually polls until ok says true; the last word of ok is told when it never does.

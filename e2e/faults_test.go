@@ -15,6 +15,7 @@ func TestFaults(t *testing.T) {
 	for _, code := range []string{"EGR001", "EGR002", "EGR011", "EGR012", "EGR017", "EGR020", "EGR023"} {
 		t.Run(code, func(t *testing.T) {
 			c := newCluster(t)
+			c.restore()
 			c.apply(fault(t, code))
 			var rep report
 			c.eventually("check names "+code, 30*time.Second, func() (bool, string) {
@@ -68,6 +69,7 @@ func TestWorkingByHand(t *testing.T) {
 // sight and break nothing, so they are skips with a remedy, and the remedy works.
 func TestSight(t *testing.T) {
 	c := newCluster(t)
+	c.restore()
 	c.apply(fault(t, "working-passthrough"))
 	t.Run("EGR052", func(t *testing.T) {
 		c := newCluster(t)

@@ -40,6 +40,22 @@ func TestClashIsRefused(t *testing.T) {
 	}
 }
 
+// TestRivalsAreRefused: with another ServiceEntry or VirtualService for the host it is not ours that the proxies go by.
+func TestRivalsAreRefused(t *testing.T) {
+	for name, yaml := range map[string]string{
+		"ServiceEntry": `{apiVersion: networking.istio.io/v1, kind: ServiceEntry, metadata: {name: theirs, namespace: default},
+			spec: {hosts: [` + *host + `], resolution: DNS, ports: [{number: 80, name: http, protocol: HTTP}]}}`,
+		"VirtualService": `{apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {name: theirs, namespace: default},
+			spec: {hosts: [` + *host + `], http: [{route: [{destination: {host: ` + *host + `}}]}]}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster(t)
+			c.apply(yaml)
+			c.nothing(2, []string{"theirs", *host}, enableArgs()...)
+		})
+	}
+}
+
 func gateway(port, protocol, host, tls string) string {
 	return `apiVersion: networking.istio.io/v1
 kind: Gateway
