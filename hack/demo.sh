@@ -96,7 +96,7 @@ bring_up() {
 finish() {
 	local code=$?
 	rm -f "$OUT"
-	if [ -z "${OFFLINE:-}" ] && [ -z "${KEEP:-}" ]; then
+	if [ -z "${OFFLINE:-}" ] && [ -z "${KEEP:-}" ] && [ -z "$WAS_UP" ]; then
 		tell "Taking the cluster down again (KEEP=1 keeps it)"
 		bin/lab down || true
 	fi
@@ -104,6 +104,7 @@ finish() {
 }
 
 OUT=$(mktemp)
+WAS_UP=
 trap 'rm -f "$OUT"' EXIT
 if [ -n "${OFFLINE:-}" ]; then
 	offline
@@ -114,6 +115,7 @@ else
 		printf 'This first compiles Kubernetes, Istio and the rest (10 to 20 minutes on two cores, once), then takes about three minutes.\n'
 	fi
 	printf 'Without root, or in a hurry: make demo OFFLINE=1\n'
+	! bin/lab status >/dev/null 2>&1 || WAS_UP=1
 	trap finish EXIT
 	bring_up
 fi
@@ -127,7 +129,11 @@ asks through GATEWAY
 tell "4. The proof: what both Envoys hold, and the gateway's own counter"
 diagnose healthy 0
 tell "5. Somebody edits the VirtualService: it is no longer bound to the mesh"
-show break "kubectl patch virtualservice egress-edition-cnn-com-$HOST --type=json -p '[{\"op\":\"replace\",\"path\":\"/spec/gateways\",\"value\":[\"egress-edition-cnn-com\"]}]'"
+show break "kubectl patch virtualservice egress-edition-cnn-com.$HOST --type=json -p '[{\"op\":\"replace\",\"path\":\"/spec/gateways\",\"value\":[\"egress-edition-cnn-com\"]}]'"
+if [ -z "${OFFLINE:-}" ]; then # until istiod has told the sidecars
+	end=$((SECONDS + 15))
+	while kubectl egress check >"$OUT" 2>&1 && [ $SECONDS -lt $end ]; do :; done
+fi
 tell "6. The application still gets its page; 200 is not proof"
 asks broken CLIENT
 tell "7. check says why"
