@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // maxCerts bounds a reply of /certs, in bytes: each certificate takes some 500.
@@ -28,7 +29,7 @@ type wireCert struct {
 	} `json:"subject_alt_names"`
 }
 
-// ReadCertificates reads a reply of /certs.
+// ReadCertificates reads a reply of /certs: each certificate once.
 func ReadCertificates(r io.Reader) ([]Certificate, error) {
 	var w wireCerts
 	raw, err := io.ReadAll(io.LimitReader(r, maxCerts+1))
@@ -44,13 +45,21 @@ func ReadCertificates(r io.Reader) ([]Certificate, error) {
 	var out []Certificate
 	for _, c := range w.Certificates {
 		for _, ca := range c.CA {
-			out = append(out, ca.model(true))
+			out = appendNew(out, ca.model(true))
 		}
 		for _, leaf := range c.Chain {
-			out = append(out, leaf.model(false))
+			out = appendNew(out, leaf.model(false))
 		}
 	}
 	return out, nil
+}
+
+// appendNew leaves out what is there already: Envoy lists the same certificate once for each place that uses it.
+func appendNew(all []Certificate, c Certificate) []Certificate {
+	if slices.ContainsFunc(all, func(have Certificate) bool { return have.Serial == c.Serial && have.Path == c.Path && have.CA == c.CA }) {
+		return all
+	}
+	return append(all, c)
 }
 
 func (w wireCert) model(ca bool) Certificate {
