@@ -3,7 +3,16 @@ package admin
 import (
 	"strconv"
 	"strings"
+	"unique"
 )
+
+// once keeps one copy of a text that comes back thousands of times in a dump: names of filters, clusters and objects.
+func once(s string) string {
+	if s == "" {
+		return ""
+	}
+	return unique.Make(s).Value()
+}
 
 func (w *wireListener) model() Listener {
 	l := Listener{
@@ -14,12 +23,8 @@ func (w *wireListener) model() Listener {
 	for _, a := range w.More {
 		l.More = append(l.More, Address{Address: a.Address.Socket.Address, Port: int(a.Address.Socket.Port)})
 	}
-	for _, f := range w.Filters {
-		l.Filters = append(l.Filters, f.Name)
-	}
-	for i := range w.Chains {
-		l.Chains = append(l.Chains, w.Chains[i].model())
-	}
+	l.Filters = each(w.Filters, func(n *wireNamed) string { return once(n.Name) })
+	l.Chains = each(w.Chains, (*wireChain).model)
 	if w.Default != nil {
 		chain := w.Default.model()
 		l.Default = &chain
@@ -27,28 +32,43 @@ func (w *wireListener) model() Listener {
 	return l
 }
 
+// each converts a list into one that has no room to spare, for it will be kept.
+func each[W, M any](list []W, model func(*W) M) []M {
+	if len(list) == 0 {
+		return nil
+	}
+	out := make([]M, 0, len(list))
+	for i := range list {
+		out = append(out, model(&list[i]))
+	}
+	return out
+}
+
+// onceAll is once for a list.
+func onceAll(list []string) []string {
+	return each(list, func(s *string) string { return once(*s) })
+}
+
 func isFalse(b *bool) bool { return b != nil && !*b }
 
 func (w *wireChain) model() FilterChain {
 	c := FilterChain{Name: w.Name, TLS: w.Transport.model(), Origin: origin(w.Metadata)}
 	c.Match = Match{
-		Port: int(w.Match.Port), ServerNames: w.Match.ServerNames, Transport: w.Match.Transport, Applications: w.Match.Applications,
+		Port: int(w.Match.Port), ServerNames: w.Match.ServerNames, Transport: once(w.Match.Transport), Applications: onceAll(w.Match.Applications),
 		Sourced: w.Match.SourceType != "" || w.Match.AddressSuffix != "" || bool(w.Match.Source || w.Match.DirectSource || w.Match.SourcePorts),
 	}
 	for _, p := range w.Match.Prefixes {
 		c.Match.Prefixes = append(c.Match.Prefixes, p.Prefix+"/"+strconv.Itoa(int(p.Length)))
 	}
-	for i := range w.Filters {
-		c.Filters = append(c.Filters, w.Filters[i].model())
-	}
+	c.Filters = each(w.Filters, (*wireFilter).model)
 	return c
 }
 
 func (w *wireFilter) model() Filter {
-	f := Filter{Name: w.Name}
+	f := Filter{Name: once(w.Name)}
 	switch typ := w.Config.Type; {
 	case strings.HasSuffix(typ, ".TcpProxy"):
-		f.TCP = &TCPProxy{Cluster: w.Config.Cluster, Weighted: w.Config.Weighted.model(), AccessLog: bool(w.Config.AccessLog)}
+		f.TCP = &TCPProxy{Cluster: once(w.Config.Cluster), Weighted: w.Config.Weighted.model(), AccessLog: bool(w.Config.AccessLog)}
 	case strings.HasSuffix(typ, ".HttpConnectionManager"):
 		f.HTTP = &HTTP{Routes: w.Config.RDS.Name, AccessLog: bool(w.Config.AccessLog)}
 		if w.Config.Routes != nil {
@@ -73,30 +93,24 @@ func (w wireWeights) model() []Weighted {
 
 func (w *wireRoutes) model() *RouteConfig {
 	rc := &RouteConfig{Name: w.Name}
-	for i := range w.Hosts {
-		vh := VirtualHost{Name: w.Hosts[i].Name, Domains: w.Hosts[i].Domains}
-		for j := range w.Hosts[i].Routes {
-			vh.Routes = append(vh.Routes, w.Hosts[i].Routes[j].model())
-		}
-		rc.Hosts = append(rc.Hosts, vh)
-	}
+	rc.Hosts = each(w.Hosts, func(h *wireVirtualHost) VirtualHost {
+		return VirtualHost{Name: h.Name, Domains: h.Domains, Routes: each(h.Routes, (*wireRoute).model)}
+	})
 	return rc
 }
 
 func (w *wireRoute) model() Route {
 	r := Route{
-		Name: w.Name, Prefix: w.Match.Prefix, Path: w.Match.Path, Regex: w.Match.Regex.Regex,
+		Name: w.Name, Prefix: once(w.Match.Prefix), Path: w.Match.Path, Regex: w.Match.Regex.Regex,
 		Other:   bool(w.Match.Query || w.Match.GRPC || w.Match.Connect || w.Match.Template || w.Match.Metadata),
-		Cluster: w.Route.Cluster, Weighted: w.Route.Weighted.model(), Redirect: bool(w.Redirect), Status: int(w.Direct.Status),
+		Cluster: once(w.Route.Cluster), Weighted: w.Route.Weighted.model(), Redirect: bool(w.Redirect), Status: int(w.Direct.Status),
 		Origin: origin(w.Metadata),
 	}
 	if s := w.Match.Separated; s != "" {
 		// the path itself or something below it
 		r.Regex = regexpQuote(s) + "(/.*)?"
 	}
-	for i := range w.Match.Headers {
-		r.Headers = append(r.Headers, w.Match.Headers[i].model())
-	}
+	r.Headers = each(w.Match.Headers, (*wireHeader).model)
 	return r
 }
 
@@ -128,10 +142,10 @@ func (w wireString) regex() string {
 }
 
 func (w *wireCluster) model() Cluster {
-	c := Cluster{Name: w.Name, Type: ClusterType(w.Type), TLS: w.Transport.model(), Origin: origin(w.Metadata)}
+	c := Cluster{Name: w.Name, Type: ClusterType(once(w.Type)), TLS: w.Transport.model(), Origin: origin(w.Metadata)}
 	switch {
 	case w.Custom.Name != "":
-		c.Type = ClusterType(w.Custom.Name)
+		c.Type = ClusterType(once(w.Custom.Name))
 	case c.Type == "":
 		c.Type = Static // proto's zero value is not written
 	}
@@ -158,20 +172,20 @@ func (w *wireSocket) model() *TLS {
 		return nil
 	}
 	common := &w.Config.Common
-	t := &TLS{SNI: w.Config.SNI, ALPN: common.ALPN, Demands: w.Config.Demands}
+	t := &TLS{SNI: w.Config.SNI, ALPN: onceAll(common.ALPN), Demands: w.Config.Demands}
 	switch {
 	case len(common.Certificates) > 0:
-		t.Certificate = common.Certificates[0].Name
+		t.Certificate = once(common.Certificates[0].Name)
 	case len(common.Files) > 0:
 		t.Certificate = common.Files[0].Chain.Filename
 	}
-	t.Validation = firstOf(common.Combined.Secret.Name, common.FromSecret.Name, common.Combined.Default.CA.Filename, common.Validation.CA.Filename)
+	t.Validation = once(firstOf(common.Combined.Secret.Name, common.FromSecret.Name, common.Combined.Default.CA.Filename, common.Validation.CA.Filename))
 	for _, v := range []wireValidation{common.Combined.Default, common.Validation} {
 		for _, m := range v.Typed {
-			t.SANs = append(t.SANs, m.Matcher.text())
+			t.SANs = append(t.SANs, once(m.Matcher.text()))
 		}
 		for _, m := range v.Old {
-			t.SANs = append(t.SANs, m.text())
+			t.SANs = append(t.SANs, once(m.text()))
 		}
 	}
 	t.Mode = Mutual

@@ -24,7 +24,7 @@ func origin(m wireMetadata) string {
 	}
 	// names that istiod makes up for Gateway API routes end in ~ and more
 	name, _, _ := strings.Cut(parts[2], "~")
-	return kind.String() + " " + parts[0] + "/" + name
+	return once(kind.String() + " " + parts[0] + "/" + name)
 }
 
 func regexpQuote(s string) string { return regexp.QuoteMeta(s) }

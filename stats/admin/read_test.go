@@ -183,7 +183,7 @@ func TestReadFilters(t *testing.T) {
 			{"name":"sni","typed_config":{"@type":"type.googleapis.com/envoy.extensions.filters.network.sni_dynamic_forward_proxy.v3.FilterConfig","dns_cache_config":{"name":"cache"}}},
 			{"name":"tcp","typed_config":{"@type":"type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy","access_log":[{"name":"x"}],
 				"weighted_clusters":{"clusters":[{"name":"a","weight":60},{"name":"b","weight":40}]}}},
-			{"name":"hcm","typed_config":{"@type":"type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager","access_log":[],
+			{"name":"hcm","typed_config":{"@type":"type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
 				"route_config":{"name":"r","virtual_hosts":[{"domains":["*"],"routes":[
 					{"match":{"path_separated_prefix":"/a.b","headers":[{"name":"x","string_match":{"suffix":".com"},"invert_match":true},{"name":"y","exact_match":"1"}]},"redirect":{"https_redirect":true}},
 					{"match":{"prefix":"/","query_parameters":[{"name":"q"}]},"direct_response":{"status":502}}]}]}}},

@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -162,7 +161,7 @@ func (s *scanner) run(dst []byte, keep bool) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
-	e := extent{scalar: first != '{' && first != '[' && first != '"'}
+	e := extent{scalar: first != '{' && first != '[' && first != '"', prunes: keep}
 	for s.fill() {
 		used, err := e.eat(s.buf[s.i:s.n])
 		if err != nil {
@@ -175,6 +174,13 @@ func (s *scanner) run(dst []byte, keep bool) ([]byte, error) {
 			dst = append(dst, s.buf[s.i:s.i+used]...)
 		}
 		s.i += used
+		if e.pruned {
+			e.pruned = false
+			if err := s.skip(); err != nil {
+				return dst, err
+			}
+			dst = append(dst, "true"...)
+		}
 		if e.done {
 			return dst, nil
 		}
@@ -183,82 +189,4 @@ func (s *scanner) run(dst []byte, keep bool) ([]byte, error) {
 		return dst, nil
 	}
 	return dst, s.fail()
-}
-
-// extent finds where a value ends, over as many chunks as it takes.
-type extent struct {
-	depth    int
-	quoted   bool
-	escaped  bool
-	scalar   bool // a number, true, false or null: ends before the next separator
-	nonEmpty bool
-	done     bool
-}
-
-// eat says how much of the chunk belongs to the value.
-func (e *extent) eat(chunk []byte) (int, error) {
-	for i := 0; i < len(chunk); i++ {
-		if e.quoted {
-			i = e.text(chunk, i)
-			if e.done {
-				return i + 1, nil
-			}
-			continue
-		}
-		switch chunk[i] {
-		case '"':
-			e.quoted = true
-		case '{', '[':
-			if e.depth++; e.depth > maxDepth {
-				return i, errors.New("nested too deep")
-			}
-		case '}', ']':
-			if e.depth == 0 { // the end of what surrounds a scalar
-				return e.stop(i)
-			}
-			if e.depth--; e.depth == 0 {
-				e.done = true
-				return i + 1, nil
-			}
-		case ',', ':', ' ', '\n', '\t', '\r':
-			if e.depth == 0 {
-				return e.stop(i)
-			}
-		}
-		e.nonEmpty = true
-	}
-	return len(chunk), nil
-}
-
-// stop ends a scalar before the byte at i.
-func (e *extent) stop(i int) (int, error) {
-	if !e.nonEmpty {
-		return i, errors.New("a value is missing")
-	}
-	e.done = true
-	return i, nil
-}
-
-// text runs through a quoted string from i and gives the last byte that it has looked at.
-func (e *extent) text(chunk []byte, i int) int {
-	for i < len(chunk) {
-		if e.escaped {
-			e.escaped = false
-			i++
-			continue
-		}
-		next := bytes.IndexAny(chunk[i:], `"\`)
-		if next < 0 {
-			break
-		}
-		i += next
-		if chunk[i] == '"' {
-			e.quoted = false
-			e.done = e.depth == 0
-			return i
-		}
-		e.escaped = true
-		i++
-	}
-	return len(chunk) - 1
 }

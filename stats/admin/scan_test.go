@@ -106,3 +106,34 @@ func FuzzScanner(f *testing.F) {
 		}
 	})
 }
+
+// TestScannerPrunes: what nobody reads is not even decoded; what is beside it stays as it was, wherever a chunk of the text ends.
+func TestScannerPrunes(t *testing.T) {
+	t.Parallel()
+	text := `{"a":{"access_log": [ {"x":"]}\""} ],"name":"access_log","b":[{"sds_config":{},"c":1}],"decorator":null},"access_log":[1]}`
+	want := map[string]string{"a": `{"access_log":true,"name":"access_log","b":[{"sds_config":true,"c":1}],"decorator":true}`, "access_log": "[1]"}
+	got, err := collect(strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+	for cut := range len(text) {
+		got, err := collect(io.MultiReader(strings.NewReader(text[:cut]), strings.NewReader(text[cut:])))
+		if err != nil {
+			t.Fatalf("cut at %d: %v", cut, err)
+		}
+		var a struct {
+			AccessLog present `json:"access_log"`
+			Name      string  `json:"name"`
+			B         []struct{ C int }
+		}
+		if err := json.Unmarshal([]byte(got["a"]), &a); err != nil {
+			t.Fatalf("cut at %d: %v: %s", cut, err, got["a"])
+		}
+		if !a.AccessLog || a.Name != "access_log" || len(a.B) != 1 || a.B[0].C != 1 {
+			t.Errorf("cut at %d: %s", cut, got["a"])
+		}
+	}
+}

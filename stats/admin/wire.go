@@ -265,7 +265,7 @@ func (n *number) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// present says that a member is there and not empty, whatever it holds.
+// present says that a member is there, whatever it holds; Envoy does not write empty ones.
 type present bool
 
 func (p *present) UnmarshalJSON(b []byte) error {
