@@ -13,6 +13,7 @@ import (
 	"github.com/kubectl-egress/kubectl-egress/diagnose/trace"
 	"github.com/kubectl-egress/kubectl-egress/egress"
 	"github.com/kubectl-egress/kubectl-egress/mesh"
+	"github.com/kubectl-egress/kubectl-egress/stats/admin"
 )
 
 // holdTick is how often the proxies are asked: istiod sends a change within a tenth of a second to a few seconds.
@@ -80,14 +81,18 @@ func poll(ctx context.Context, c gather.Client, set egress.Set, missing func(*sn
 			err = unreadable(s)
 		}
 		switch {
-		case err != nil && ctx.Err() != nil:
+		case ctx.Err() != nil: // what was read in part is no proof
 			return notHeld(ctx, set, last)
 		case err != nil:
 			return fmt.Errorf("look at the proxies for set %s: %w", set, err)
-		case !slices.ContainsFunc(s.Proxies, func(p snapshot.Proxy) bool { return p.Role == snapshot.AtSidecar }):
-			return nil
 		}
-		if last = missing(s); last == "" {
+		if last = unseen(s); last == "" {
+			if !slices.ContainsFunc(s.Proxies, func(p snapshot.Proxy) bool { return p.Role == snapshot.AtSidecar }) {
+				return nil
+			}
+			last = missing(s)
+		}
+		if last == "" {
 			return nil
 		}
 		select {
@@ -118,6 +123,19 @@ func unreadable(s *snapshot.Snapshot) error {
 	return nil
 }
 
+// unseen says which proxy could not be read this time: nothing is known of it, so it cannot count as one that has the routes.
+func unseen(s *snapshot.Snapshot) string {
+	if st := s.State(snapshot.Pods); st.Kind != snapshot.Read {
+		return "the pods could not be read: " + st.Detail
+	}
+	for i := range s.Proxies {
+		if st := s.Proxies[i].State; st.Kind != snapshot.Read {
+			return fmt.Sprintf("%s could not be read: %s", s.Proxies[i].Name(), st.Detail)
+		}
+	}
+	return ""
+}
+
 // holds says in which way a proxy still leads the set's traffic as the set did: a sidecar to the gateway, the gateway anywhere.
 func holds(s *snapshot.Snapshot, p *snapshot.Proxy, set egress.Set) string {
 	if p.State.Kind != snapshot.Read {
@@ -135,30 +153,37 @@ func holds(s *snapshot.Snapshot, p *snapshot.Proxy, set egress.Set) string {
 		}
 		return ""
 	}
-	for _, h := range set.Hosts {
-		if hasHost(p, string(h)) {
-			return fmt.Sprintf("gateway pod %s still has a route for %s", p.Pod, h)
+	gw, _ := s.Facts.Gateway(set.Gateway)
+	for _, path := range set.Paths() {
+		port, ok := gw.Target(path.Port)
+		if ok && serves(p, port, string(path.Host)) {
+			return fmt.Sprintf("gateway pod %s still has a route for %s", p.Pod, path)
 		}
 	}
 	return ""
 }
 
-// hasHost says whether a gateway has a filter chain or a virtual host for exactly the host.
-func hasHost(p *snapshot.Proxy, host string) bool {
+// serves says whether a gateway has a filter chain or a virtual host for exactly the host, on a listener that is in force. Envoy
+// keeps the routes of listeners that only drain; they do not count.
+func serves(p *snapshot.Proxy, port int, host string) bool {
 	is := func(name string) bool { return strings.EqualFold(name, host) }
+	routes := map[string]bool{}
 	for i := range p.Config.Listeners {
+		if p.Config.Listeners[i].Port != port {
+			continue
+		}
 		for _, chain := range p.Config.Listeners[i].Chains {
 			if slices.ContainsFunc(chain.Match.ServerNames, is) {
 				return true
 			}
-		}
-	}
-	for i := range p.Config.Routes {
-		for _, vh := range p.Config.Routes[i].Hosts {
-			if slices.ContainsFunc(vh.Domains, is) {
-				return true
+			for _, f := range chain.Filters {
+				if f.HTTP != nil {
+					routes[f.HTTP.Routes] = true
+				}
 			}
 		}
 	}
-	return false
+	return slices.ContainsFunc(p.Config.Routes, func(rc admin.RouteConfig) bool {
+		return routes[rc.Name] && slices.ContainsFunc(rc.Hosts, func(vh admin.VirtualHost) bool { return slices.ContainsFunc(vh.Domains, is) })
+	})
 }

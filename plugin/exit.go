@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/kubectl-egress/kubectl-egress/apply"
 	"github.com/kubectl-egress/kubectl-egress/egress"
 	"github.com/kubectl-egress/kubectl-egress/kube"
 )
@@ -51,6 +52,7 @@ func exitCode(ctx context.Context, err error) int {
 		code    verdict
 		usage   *usageError
 		input   *egress.InputError
+		refused *apply.RefusedError
 		stopped Interrupted
 	)
 	switch {
@@ -60,7 +62,7 @@ func exitCode(ctx context.Context, err error) int {
 		return stopped.ExitCode()
 	case errors.As(err, &code):
 		return int(code)
-	case errors.As(err, &usage), errors.As(err, &input):
+	case errors.As(err, &usage), errors.As(err, &input), errors.As(err, &refused) && asksForAnother(refused.Reason):
 		return exitUsage
 	case timedOut(err):
 		return exitTimeout
@@ -68,6 +70,10 @@ func exitCode(ctx context.Context, err error) int {
 		return exitFailed
 	}
 }
+
+// asksForAnother says whether a refusal is about what was asked for, which another host, name or gateway mends, rather than about
+// the state of the cluster.
+func asksForAnother(r apply.Reason) bool { return r == apply.Clash || r == apply.OtherHosts }
 
 // complain tells the user what went wrong: one line, and for a command line that was not understood where help is.
 func complain(ctx context.Context, w io.Writer, err error) {

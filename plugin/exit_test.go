@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/kubectl-egress/kubectl-egress/apply"
 	"github.com/kubectl-egress/kubectl-egress/egress"
 	"github.com/kubectl-egress/kubectl-egress/kube"
 )
@@ -27,6 +28,10 @@ func TestExitCodesAndComplaints(t *testing.T) {
 		"cluster":         {fmt.Errorf("list pods: %w", kube.ErrForbidden), nil, 1, "error: list pods: forbidden\n"},
 		"flag":            {usage, nil, 2, "error: there is no flag --x\nsee 'kubectl egress enable --help'\n"},
 		"input":           {fmt.Errorf("a: %w", egress.Inputf("10.0.0.1 is an IP address")), nil, 2, "error: a: 10.0.0.1 is an IP address\n"},
+		"overlap":         {&egress.OverlapError{Host: "a.example.com", Other: "a.example.com", Set: egress.Set{Name: "x", Namespace: "y"}}, nil, 2, "error: a.example.com is already in set y/x; change that set with --name x -n y, or remove it first\n"},
+		"clash":           {&apply.RefusedError{Reason: apply.Clash, Msg: "Gateway default/theirs has it"}, nil, 2, "error: Gateway default/theirs has it\n"},
+		"foreign":         {&apply.RefusedError{Reason: apply.Foreign, Msg: "not ours; --adopt"}, nil, 1, "error: not ours; --adopt\n"},
+		"conflict":        {&apply.RefusedError{Reason: apply.Conflict, Msg: "theirs", Err: kube.ErrConflict}, nil, 1, "error: theirs\n"},
 		"finding":         {verdict(3), nil, 3, ""},
 		"warning":         {verdict(4), nil, 4, ""},
 		"deadline":        {fmt.Errorf("wait: %w", context.DeadlineExceeded), nil, 124, "error: wait: context deadline exceeded\n"},

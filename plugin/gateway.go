@@ -1,11 +1,15 @@
 package plugin
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/kubectl-egress/kubectl-egress/egress"
 	"github.com/kubectl-egress/kubectl-egress/mesh"
+	"github.com/kubectl-egress/kubectl-egress/mesh/discover"
 )
 
 // resolve settles what a set leaves to discovery: the gateway, if there is just one, and Istio mTLS, as the mesh does it.
@@ -40,11 +44,29 @@ func onlyGateway(facts mesh.Facts) (egress.GatewayRef, error) {
 	return egress.GatewayRef{}, egress.Inputf("this mesh has several egress gateways; choose one with --gateway: %s", strings.Join(names, ", "))
 }
 
+// noGateway says why none was found: because there is none, or because nobody was let look.
 func noGateway(facts mesh.Facts) error {
 	for _, u := range facts.Unread {
-		if u.Kind == "forbidden" {
-			return fmt.Errorf("no egress gateway was found, but %s could not be read (%s); name the gateway with --gateway=NAMESPACE/SERVICE", u.Source, u.Detail)
+		if strings.HasPrefix(u.Source, "services") || strings.HasPrefix(u.Source, "pods") {
+			return fmt.Errorf("egress gateways could not be looked for: %s; name one with --gateway=NAMESPACE/SERVICE", u.Detail)
 		}
 	}
-	return fmt.Errorf("this mesh has no egress gateway; install one, for example: istioctl install --set 'components.egressGateways[0].name=istio-egressgateway' --set 'components.egressGateways[0].enabled=true', or name its Service with --gateway=NAMESPACE/SERVICE")
+	return errors.New("this mesh has no egress gateway; Istio's profile demo and its chart gateway install one; " +
+		"name a gateway of another kind by its Service with --gateway=NAMESPACE/SERVICE")
+}
+
+// knowGateway adds a gateway that was named and does not look like an egress gateway, so that discovery passed it by.
+func knowGateway(ctx context.Context, client discover.Reader, facts mesh.Facts, ref egress.GatewayRef) (mesh.Facts, error) {
+	if ref == (egress.GatewayRef{}) {
+		return facts, nil
+	}
+	if _, known := facts.Gateway(ref); known {
+		return facts, nil
+	}
+	gateway, err := discover.Gateway(ctx, client, ref)
+	if err != nil {
+		return facts, err
+	}
+	facts.Gateways = append(slices.Clone(facts.Gateways), gateway)
+	return facts, nil
 }

@@ -45,7 +45,7 @@ func New(streams genericiooptions.IOStreams, argv0 string) *cobra.Command {
 	}
 	root := &cobra.Command{
 		Use:   Program,
-		Short: "Send a mesh's outgoing traffic through Istio's egress gateway, and prove that it takes that way",
+		Short: "Send a mesh's traffic out through its Istio egress gateway, and prove that it goes there",
 		Example: t.examples(
 			"let workloads reach a host through the egress gateway only", "enable --domains=edition.cnn.com",
 			"does traffic take that way, and if not, why?", "check",
@@ -72,7 +72,8 @@ func New(streams genericiooptions.IOStreams, argv0 string) *cobra.Command {
 	root.SetHelpCommandGroupID(groupOther)
 	t.clusterFlags(root.PersistentFlags())
 	root.AddCommand(
-		newRender(t),
+		newEnable(t), newCleanup(t), newRender(t),
+		newCheck(t), newList(t), newGet(t), newExplain(t), newCapture(t),
 		newCompletion(t), newOptions(t), newVersion(t))
 	return root
 }
@@ -88,6 +89,11 @@ func Run(ctx context.Context, argv []string, streams genericiooptions.IOStreams)
 		}
 		return narrate(streams.ErrOut, verbose)
 	}
+	return execute(ctx, root, argv, streams)
+}
+
+// execute is Run without what is set for the whole process.
+func execute(ctx context.Context, root *cobra.Command, argv []string, streams genericiooptions.IOStreams) int {
 	args := argv[1:]
 	if asksCompletion(argv[0]) {
 		args = append([]string{cobra.ShellCompRequestCmd}, args...)

@@ -3,8 +3,11 @@ package plugin
 import (
 	"fmt"
 	"runtime"
+	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/kubectl-egress/kubectl-egress/mesh/discover"
 )
 
 func newVersion(t *tool) *cobra.Command {
@@ -21,7 +24,22 @@ func newVersion(t *tool) *cobra.Command {
 				_, err := fmt.Fprintln(t.Out, line)
 				return err
 			}
-			return nil
+			client, err := t.connect(readOnly)
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			facts, err := discover.Discover(cmd.Context(), client)
+			if err != nil {
+				return err
+			}
+			var gateways []string
+			for _, g := range facts.Gateways {
+				gateways = append(gateways, g.Ref().String())
+			}
+			_, err = fmt.Fprintf(t.Out, "%s\nIstio %s, networking.istio.io/%s, egress gateways: %s\n", line,
+				or(facts.Version.String(), "of unknown version"), or(facts.Networking, "absent"), or(strings.Join(gateways, ", "), "none"))
+			return err
 		},
 	}
 	cmd.Flags().BoolVar(&mesh, "mesh", false, "Ask the cluster for Istio's version, the API version it serves and its egress gateways")

@@ -1,0 +1,67 @@
+package plugin
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+)
+
+func TestCreateWritesAllOrNothing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	name := filepath.Join(dir, "egress.json")
+	x := &tool{}
+	if err := x.create(name, func(w io.Writer) error { _, err := fmt.Fprint(w, "first"); return err }); err != nil {
+		t.Fatal(err)
+	}
+	broken := errors.New("the cluster went away")
+	err := x.create(name, func(w io.Writer) error {
+		if _, err := fmt.Fprint(w, "half of the sec"); err != nil {
+			return err
+		}
+		return broken
+	})
+	if !errors.Is(err, broken) {
+		t.Errorf("error %v", err)
+	}
+	got, err := os.ReadFile(name)
+	if err != nil || string(got) != "first" {
+		t.Errorf("the file holds %q (%v), want what was there before", got, err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 1 {
+		t.Errorf("left behind: %v (%v)", entries, err)
+	}
+}
+
+func TestDashIsAStream(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	x := &tool{IOStreams: genericiooptions.IOStreams{In: bytes.NewBufferString("in"), Out: &out}}
+	if err := x.create("-", func(w io.Writer) error { _, err := fmt.Fprint(w, "data"); return err }); err != nil || out.String() != "data" {
+		t.Errorf("wrote %q (%v)", &out, err)
+	}
+	in, done, err := x.open("-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer done()
+	if got, err := io.ReadAll(in); err != nil || string(got) != "in" {
+		t.Errorf("read %q (%v)", got, err)
+	}
+}
+
+func TestNowhereToWrite(t *testing.T) {
+	t.Parallel()
+	x := &tool{}
+	name := filepath.Join(t.TempDir(), "no", "such", "folder", "x")
+	if err := x.create(name, func(io.Writer) error { return nil }); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("error %v", err)
+	}
+}

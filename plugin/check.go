@@ -1,0 +1,221 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubectl-egress/kubectl-egress/diagnose"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/report"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/gather"
+)
+
+// checkEvery is how often check --wait looks again.
+const checkEvery = time.Second
+
+type checkCommand struct {
+	tool    *tool
+	targets []string
+	from    string // a file
+	gather  sources
+	output  *choice
+	colour  *choice
+	failOn  *choice
+	wait    bool
+	timeout time.Duration
+}
+
+func newCheck(t *tool) *cobra.Command {
+	c := &checkCommand{tool: t}
+	cmd := &cobra.Command{
+		Use:   "check [SET|HOST ...]",
+		Short: "Diagnose: does traffic take the gateway, and if not, why?",
+		Long: "Diagnose egress paths: follow each host through the real configuration of the sidecars and of the gateway, and say why where " +
+			"it does not arrive. Without an argument every egress path of the mesh is looked at, made by this tool or by hand; " +
+			"-n narrows that to one namespace. It only reads.\n\n" +
+			"Exit codes: 0 fine; 1 the cluster failed, or something could not be read; 3 a check failed; " +
+			"4 only warnings, with --fail-on=warning; 124 timed out",
+		Example: t.examples(
+			"every egress path of the mesh", "check",
+			"one host, as a certain workload sees it", "check edition.cnn.com --from-pod=default/sleep",
+			"in a pipeline: wait until all is well, at most two minutes", "check --wait --timeout=2m -o json"),
+		GroupID: groupRead,
+		Args:    func(cmd *cobra.Command, args []string) error { return c.parse(cmd, args) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return c.run(cmd.Context()) },
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	formats := make([]string, 0, len(report.Formats()))
+	for _, format := range report.Formats() {
+		formats = append(formats, string(format))
+	}
+	c.output = choose(cmd, "output", "o", "How the report is printed", formats...)
+	c.failOn = choose(cmd, "fail-on", "", "What makes the exit code other than 0; warning: warnings too", "failure", "warning")
+	f.BoolVar(&c.wait, "wait", false, "Look again until nothing fails")
+	f.DurationVar(&c.timeout, "timeout", defaultWait, "How long to wait")
+	f.StringVar(&c.from, "from", "", "Diagnose a capture instead of a cluster")
+	c.gather.flags(cmd)
+	c.colour = choose(cmd, "color", "", "Colors; auto: on a terminal, unless NO_COLOR is set", "auto", "always", "never")
+	cmd.ValidArgsFunction = t.completeSets
+	return cmd
+}
+
+// sources are the flags that bound what is gathered, the same for check and capture.
+type sources struct {
+	fromPod    string
+	everywhere bool
+	maxPods    int
+}
+
+func (s *sources) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&s.fromPod, "from-pod", "", "Only the sidecar of this workload: [NAMESPACE/]POD or the Deployment that made it (default: one of each namespace)")
+	everywhere(cmd, &s.everywhere, "All namespaces, whatever -n or the kubeconfig say; the default without -n")
+	f.IntVar(&s.maxPods, "max-pods", 5, "How many pods of each gateway are looked at")
+}
+
+// options says what is gathered. namespace is where --from-pod is looked for.
+func (s *sources) options(namespace string) gather.Options {
+	return gather.Options{From: s.fromPod, Namespace: namespace, MaxPods: s.maxPods}
+}
+
+func (s *sources) parse(cmd *cobra.Command) error {
+	if s.maxPods < 1 {
+		return usagef(cmd, "--max-pods=%d: at least one is needed", s.maxPods)
+	}
+	if s.everywhere && cmd.Flags().Changed("namespace") {
+		return usagef(cmd, "choose one: -n or -A")
+	}
+	return nil
+}
+
+func (c *checkCommand) parse(cmd *cobra.Command, args []string) error {
+	for _, a := range args {
+		c.targets = append(c.targets, strings.TrimPrefix(a, setPrefix))
+	}
+	if c.from != "" {
+		for _, flag := range []string{"wait", "from-pod", "max-pods"} {
+			if cmd.Flags().Changed(flag) {
+				return usagef(cmd, "--%s asks a cluster; a capture (--from) is what it is", flag)
+			}
+		}
+	}
+	return c.gather.parse(cmd)
+}
+
+func (c *checkCommand) run(ctx context.Context) error {
+	options := diagnose.Options{
+		Targets:       c.targets,
+		FailOnWarning: c.failOn.value == "warning",
+		ToolVersion:   Version(),
+		Namespace:     *c.tool.config.Namespace,
+	}
+	if c.from != "" {
+		s, err := c.tool.load(c.from)
+		if err != nil {
+			return err
+		}
+		r, err := diagnose.Judge(s, options)
+		if err != nil {
+			return err
+		}
+		return c.print(r)
+	}
+	client, err := c.tool.connect(readOnly)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	options.Gather = c.gather.options(client.Namespace())
+	look := func(ctx context.Context) (report.Report, error) {
+		done := c.tool.status("following the paths")
+		defer done()
+		return diagnose.Check(ctx, client, options)
+	}
+	if c.wait {
+		return c.until(ctx, look)
+	}
+	r, err := look(ctx)
+	if err != nil {
+		return err
+	}
+	return c.print(r)
+}
+
+// until looks again and again, once at least, until nothing fails. When the time is over it prints the last report, whose exit code
+// is that of a time-out then.
+func (c *checkCommand) until(ctx context.Context, look func(context.Context) (report.Report, error)) error {
+	waiting, stop := context.WithTimeout(ctx, c.timeout)
+	defer stop()
+	tick := time.NewTicker(checkEvery)
+	defer tick.Stop()
+	last, err := look(ctx)
+	for err == nil && last.ExitCode != report.Fine {
+		select {
+		case <-waiting.Done():
+			return c.timedOut(ctx, last)
+		case <-tick.C:
+		}
+		var next report.Report
+		next, err = look(waiting)
+		if err != nil && waiting.Err() != nil {
+			return c.timedOut(ctx, last)
+		}
+		last = next
+	}
+	if err != nil {
+		return err
+	}
+	return c.print(last)
+}
+
+// timedOut prints the last that was seen. If it was a signal that ended the waiting, that is what the exit code says.
+func (c *checkCommand) timedOut(ctx context.Context, last report.Report) error {
+	if err := context.Cause(ctx); err != nil {
+		return fmt.Errorf("waiting until nothing fails: %w", err)
+	}
+	last.ExitCode = exitTimeout
+	if err := c.print(last); !errors.As(err, new(verdict)) {
+		return err
+	}
+	c.tool.note("timed out: not all is well after %s", c.timeout)
+	return verdict(exitTimeout)
+}
+
+// print writes the report and makes its exit code the program's.
+func (c *checkCommand) print(r report.Report) error {
+	err := report.Write(c.tool.Out, r, report.Format(c.output.value), report.Options{
+		Color:   c.tool.term.paints(c.colour.value),
+		Unicode: c.tool.term.unicode,
+		Program: c.tool.name,
+	})
+	if err != nil {
+		return err
+	}
+	for _, n := range r.Notes {
+		c.tool.note("%s", n)
+	}
+	if r.ExitCode != report.Fine {
+		return verdict(r.ExitCode)
+	}
+	return nil
+}
+
+// load reads a capture; - is stdin.
+func (t *tool) load(name string) (*snapshot.Snapshot, error) {
+	in, closeFile, err := t.open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer closeFile()
+	s, err := snapshot.Load(in)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return s, nil
+}

@@ -1,0 +1,191 @@
+package plugin
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/kubectl-egress/kubectl-egress/apply"
+	"github.com/kubectl-egress/kubectl-egress/apply/recipe"
+	"github.com/kubectl-egress/kubectl-egress/diagnose"
+	"github.com/kubectl-egress/kubectl-egress/egress"
+	"github.com/kubectl-egress/kubectl-egress/kube"
+	"github.com/kubectl-egress/kubectl-egress/mesh"
+	"github.com/kubectl-egress/kubectl-egress/mesh/discover"
+)
+
+// defaultWait bounds the waiting for proxies. Istio pushes within a second or two; a gateway that starts takes some ten more.
+const defaultWait = time.Minute
+
+// The values of --dry-run, as kubectl has them.
+const (
+	dryNone   = "none"
+	dryClient = "client" // nothing is sent that writes, not even as a dry run
+	dryServer = "server" // the API server checks everything and stores nothing
+)
+
+type enable struct {
+	tool     *tool
+	declared declared
+	dryRun   *choice
+	output   *choice
+	wait     bool
+	timeout  time.Duration
+	options  apply.Options
+}
+
+func newEnable(t *tool) *cobra.Command {
+	e := &enable{tool: t}
+	cmd := &cobra.Command{
+		Use:   "enable --domains=HOST[,HOST…]",
+		Short: "Declare a set of hosts and have its configuration put on the cluster",
+		Long: "Declare a set of hosts outside the mesh and have the documented Istio configuration put on the cluster, so that traffic " +
+			"to them leaves through the egress gateway. Everything is first checked by a dry run on the server. Running it again changes nothing",
+		Example: t.examples(
+			"TLS and plain HTTP to one host leave through the gateway", "enable --domains=edition.cnn.com",
+			"two hosts in one set, TLS only", "enable --domains=edition.cnn.com,en.wikipedia.org --name=news --mode=passthrough",
+			"what would happen", "enable --domains=edition.cnn.com --dry-run=server"),
+		GroupID: groupWrite,
+		Args:    noArguments,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return e.run(cmd.Context()) },
+	}
+	e.declared.flags(cmd)
+	f := cmd.Flags()
+	e.dryRun = choose(cmd, "dry-run", "", "Only tell what would be done; server: have the API server check it", dryNone, dryClient, dryServer)
+	f.Lookup("dry-run").NoOptDefVal = dryServer
+	e.output = chooseOptional(cmd, "output", "o", "Print the objects instead of a line for each", "yaml", "json", "name")
+	f.BoolVar(&e.wait, "wait", true, "Wait until the sidecars and the gateway have the configuration")
+	f.DurationVar(&e.timeout, "timeout", defaultWait, "How long to wait")
+	f.BoolVar(&e.options.Force, "force-conflicts", false, "Take over fields that somebody else set")
+	f.BoolVar(&e.options.Adopt, "adopt", false, "Take over objects of the same name that were made by hand")
+	return cmd
+}
+
+func (e *enable) run(ctx context.Context) error {
+	set, client, err := e.tool.declare(e.declared.declaration(), readWrite)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	set, facts, err := e.settle(ctx, client, set)
+	if err != nil {
+		return err
+	}
+	if e.dryRun.value == dryClient {
+		return e.renderOnly(set, facts)
+	}
+	planning := e.tool.status("checking everything on the server")
+	plan, err := apply.NewPlan(ctx, client, set, facts, e.options)
+	planning()
+	if err != nil {
+		return err
+	}
+	e.announce(set)
+	if e.dryRun.value == dryServer {
+		return e.show(plan)
+	}
+	if err := e.carryOut(ctx, plan); err != nil {
+		return err
+	}
+	return e.hold(ctx, client, plan)
+}
+
+// settle finds out what the set leaves to discovery.
+func (e *enable) settle(ctx context.Context, client *kube.Client, set egress.Set) (egress.Set, mesh.Facts, error) {
+	done := e.tool.status("looking at the mesh")
+	defer done()
+	facts, err := discover.Discover(ctx, client)
+	if err != nil {
+		return set, facts, err
+	}
+	if facts, err = knowGateway(ctx, client, facts, set.Gateway); err != nil {
+		return set, facts, err
+	}
+	set, err = resolve(set, facts)
+	return set, facts, err
+}
+
+func (e *enable) announce(set egress.Set) {
+	e.tool.note("set %s: %s by %s through %s, %s", set.Name, hosts(set.Hosts), modes(set), set.Gateway, mtlsWords(set))
+}
+
+// renderOnly is the dry run that asks the server for nothing but what the mesh is.
+func (e *enable) renderOnly(set egress.Set, facts mesh.Facts) error {
+	objs, err := recipe.Render(set, facts)
+	if err != nil {
+		return err
+	}
+	e.announce(set)
+	if e.output.value != "" {
+		return printObjects(e.tool.Out, e.output.value, objs)
+	}
+	width := 0
+	for _, o := range objs {
+		width = max(width, len(shortName(o.GetKind(), o.GetName())))
+	}
+	for _, o := range objs {
+		fmt.Fprintf(e.tool.Out, "  %-*s   applied (dry run)\n", width, shortName(o.GetKind(), o.GetName()))
+	}
+	return nil
+}
+
+// show prints a plan that is not carried out.
+func (e *enable) show(plan *apply.Plan) error {
+	if e.output.value != "" {
+		return printObjects(e.tool.Out, e.output.value, results(plan))
+	}
+	e.tool.lines(plan, " (server dry run)").printAll(plan)
+	return nil
+}
+
+// carryOut writes, telling each object as it is done, and says what is on the cluster if it could not finish.
+func (e *enable) carryOut(ctx context.Context, plan *apply.Plan) error {
+	done := e.tool.lines(plan, "").print
+	if e.output.value != "" {
+		done = func(apply.Change) {}
+	}
+	outcome, err := plan.Execute(ctx, done)
+	if err != nil {
+		return e.tool.unfinished(outcome, err)
+	}
+	if e.output.value != "" {
+		return printObjects(e.tool.Out, e.output.value, results(plan))
+	}
+	return nil
+}
+
+// results are the objects of a plan as the API server has them, without the bookkeeping of field managers.
+func results(plan *apply.Plan) []*unstructured.Unstructured {
+	var objs []*unstructured.Unstructured
+	for _, c := range plan.Changes {
+		if c.After != nil {
+			o := c.After.DeepCopy()
+			o.SetManagedFields(nil)
+			objs = append(objs, o)
+		}
+	}
+	return objs
+}
+
+// hold waits until the proxies have what was written.
+func (e *enable) hold(ctx context.Context, client *kube.Client, plan *apply.Plan) error {
+	proof := fmt.Sprintf("%s check %s", e.tool.name, plan.Set.Name)
+	if !e.wait {
+		e.tool.note("Not waited until the proxies have it. Prove it: %s", proof)
+		return nil
+	}
+	began := time.Now()
+	waiting, stop := context.WithTimeout(ctx, e.timeout)
+	defer stop()
+	done := e.tool.status("waiting until both proxies have it")
+	err := diagnose.Hold(waiting, client, plan.Set)
+	done()
+	if err != nil {
+		return e.tool.late(waiting, fmt.Sprintf("set %s is on the cluster", plan.Set.Name), err)
+	}
+	e.tool.note("both proxies have it (%.1f s). Prove it: %s", time.Since(began).Seconds(), proof)
+	return nil
+}

@@ -1,0 +1,100 @@
+package plugin
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+)
+
+// command runs one command line and gives its exit code and what it printed.
+func command(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	streams := genericiooptions.IOStreams{In: strings.NewReader(""), Out: &out, ErrOut: &errs}
+	code = execute(t.Context(), New(streams, Program), append([]string{Program}, args...), streams)
+	return code, out.String(), errs.String()
+}
+
+// each visits all commands that people see.
+func each(t *testing.T, visit func(*cobra.Command)) {
+	t.Helper()
+	root := New(genericiooptions.IOStreams{}, Program)
+	visit(root)
+	for _, c := range root.Commands() {
+		if c.IsAvailableCommand() {
+			visit(c)
+		}
+	}
+}
+
+func TestEveryCommandHelps(t *testing.T) {
+	t.Parallel()
+	each(t, func(c *cobra.Command) {
+		if c.Short == "" || strings.HasSuffix(c.Short, ".") || len(c.Short) > 90 {
+			t.Errorf("%s: short text %q", c.Name(), c.Short)
+		}
+		if c.Example == "" && c.Name() != "options" && c.Name() != "help" {
+			t.Errorf("%s has no example", c.Name())
+		}
+		if c.HasParent() && c.GroupID == "" && c.Name() != "help" {
+			t.Errorf("%s is in no group, so help does not list it", c.Name())
+		}
+	})
+}
+
+// TestExamplesParse runs the flags and arguments of each example through the command that it is about.
+func TestExamplesParse(t *testing.T) {
+	t.Parallel()
+	tried := 0
+	each(t, func(c *cobra.Command) {
+		for line := range strings.Lines(c.Example) {
+			words, found := strings.CutPrefix(strings.TrimSpace(line), "kubectl egress ")
+			if !found {
+				continue
+			}
+			words, _, _ = strings.Cut(words, " >")
+			words, _, _ = strings.Cut(words, " |")
+			root := New(genericiooptions.IOStreams{}, Program)
+			cmd, args, err := root.Find(strings.Fields(words))
+			if err != nil || cmd == root {
+				t.Errorf("%q: no such command: %v", line, err)
+				continue
+			}
+			if err := cmd.ParseFlags(args); err != nil {
+				t.Errorf("%q: %v", line, err)
+			}
+			tried++
+		}
+	})
+	if tried < 10 {
+		t.Errorf("only %d examples were found", tried)
+	}
+}
+
+// TestKubeconfigFlagsAreEverywhere: a plugin gets none of kubectl's flags from kubectl.
+func TestKubeconfigFlagsAreEverywhere(t *testing.T) {
+	t.Parallel()
+	each(t, func(c *cobra.Command) {
+		for _, name := range []string{"kubeconfig", "context", "cluster", "user", "as", "as-group", "token", "server", "namespace", "request-timeout", "qps", "burst", "v"} {
+			if c.Flag(name) == nil {
+				t.Errorf("%s does not take --%s", c.CommandPath(), name)
+			}
+		}
+	})
+}
+
+// TestFlagsAreTold: each flag says what it is for, in one line without a full stop, as kubectl's do.
+func TestFlagsAreTold(t *testing.T) {
+	t.Parallel()
+	each(t, func(c *cobra.Command) {
+		ownFlags(c).VisitAll(func(f *pflag.Flag) {
+			if f.Usage == "" || strings.HasSuffix(f.Usage, ".") || strings.Contains(f.Usage, "\n") {
+				t.Errorf("%s --%s: %q", c.Name(), f.Name, f.Usage)
+			}
+		})
+	})
+}
