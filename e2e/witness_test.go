@@ -48,7 +48,7 @@ func (c *cluster) witness(outside, nonce string) sighting {
 		out := c.kube("-n", namespace, "logs", "deploy/"+name, "--tail=50")
 		for line := range strings.Lines(out) {
 			m := witnessLine.FindStringSubmatch(strings.TrimSpace(line))
-			if m == nil || !strings.Contains(m[5], nonce) {
+			if len(m) == 0 || !strings.Contains(m[5], nonce) {
 				continue
 			}
 			port, err := strconv.Atoi(m[2])
@@ -171,7 +171,7 @@ func TestWitnessLine(t *testing.T) {
 	t.Parallel()
 	line := `2026-11-21T01:45:28+00:00 10.244.0.4 443 sni=edition.cnn.com host=edition.cnn.com "GET /politics?n1-1 HTTP/1.1" 200 client=-`
 	m := witnessLine.FindStringSubmatch(line)
-	if m == nil || m[1] != "10.244.0.4" || m[2] != "443" || m[3] != "edition.cnn.com" {
+	if len(m) == 0 || m[1] != "10.244.0.4" || m[2] != "443" || m[3] != "edition.cnn.com" {
 		t.Fatalf("parsed as %q", m)
 	}
 }

@@ -35,8 +35,9 @@ func main() {
 	runs := flag.Int("runs", 20, "runs of each command; the median counts")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, *binary, *runs); err != nil {
+	err := run(ctx, *binary, *runs)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
