@@ -33,9 +33,10 @@ type Check struct {
 	Severity State  // of its findings: Fail, Warn or Skip
 	Hop      egress.Hop
 	Needs    []snapshot.Source // if one of these was not read, the result is Unknown and Run is not called
-	Run      func(*snapshot.Snapshot, trace.Path) []Finding
-	Why      string // for explain: what happens and why it matters
-	Fix      string // for explain: how to mend it
+	// Run is nil for the few checks that are about no single path or about what the others leave.
+	Run func(*snapshot.Snapshot, trace.Path) []Finding
+	Why string // for explain: what happens and why it matters
+	Fix string // for explain: how to mend it
 }
 
 // Object is the object that a finding blames.
@@ -61,15 +62,20 @@ type Finding struct {
 	explains []*trace.Leg
 }
 
-// Run judges paths by all checks: for each path one finding for each check that has something to say, and a pass or unknown for
+// Run judges the snapshot as a whole, then paths by all checks: for each path one finding for each check that has something to say, and a pass or unknown for
 // the others. What stops a path and no check explains is a finding of its own, never a pass.
 func Run(s *snapshot.Snapshot, paths []trace.Path) []Finding {
 	table := Table()
 	var out []Finding
-	for _, c := range table {
-		if c.Run == nil && c.Code != unexplained.Code {
-			out = append(out, sets(s, c)...)
+	for _, about := range []struct {
+		check Check
+		run   func(*snapshot.Snapshot, Check) []Finding
+	}{{setUnreadable, sets}, {pathsHidden, hidden}} {
+		found := about.run(s, about.check)
+		if len(found) == 0 {
+			found = []Finding{about.check.finding(nil, Finding{State: Pass})}
 		}
+		out = append(out, found...)
 	}
 	for i := range paths {
 		out = append(out, judge(s, &paths[i], table)...)

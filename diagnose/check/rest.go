@@ -102,8 +102,26 @@ func sets(s *snapshot.Snapshot, c Check) []Finding {
 			Fix:     fmt.Sprintf("kubectl -n %s edit configmap %s", set.Namespace, parent),
 		}))
 	}
-	if len(out) == 0 {
-		out = append(out, c.finding(nil, Finding{State: Pass}))
+	return out
+}
+
+// pathsHidden is about what is not seen at all: a cluster of which too little could be read looks like one without egress.
+var pathsHidden = Check{
+	Code:     "EGR058",
+	Title:    "paths may be hidden",
+	Severity: Unknown,
+	Hop:      egress.AtWorkload,
+	Why: "Egress paths are found by the sets and by Istio's objects. A kind of object that could not be read may hold paths that this report " +
+		"does not show, so that its silence proves nothing.",
+	Fix: "Run with an account that may list the objects named; the message has the right that is missing.",
+}
+
+func hidden(s *snapshot.Snapshot, c Check) []Finding {
+	var out []Finding
+	for _, source := range []snapshot.Source{snapshot.Facts, snapshot.VirtualServices, snapshot.Gateways, snapshot.ServiceEntries} {
+		if st := s.State(source); !st.Known() {
+			out = append(out, c.finding(nil, Finding{Message: unread(source, st)}))
+		}
 	}
 	return out
 }

@@ -24,5 +24,6 @@ func Table() []Check {
 		counterNotRecorded,      // EGR052
 		unexplained,             // EGR056
 		setUnreadable,           // EGR057
+		pathsHidden,             // EGR058
 	}
 }

@@ -15,30 +15,39 @@ func human(r Report, o Options) string {
 	if o.Program == "" {
 		o.Program = "kubectl egress"
 	}
-	d := drawing{Options: o, r: &r}
+	d := drawing{Options: o, r: &r, told: map[string]bool{}}
 	if len(r.Paths) == 0 {
-		d.line("no egress path found: there is no set, and no VirtualService or Gateway leads an outside host to an egress gateway")
+		d.line("no egress path found" + d.because())
 	}
+	d.findings("")
 	heads := d.heads()
 	for i := range r.Paths {
-		if i > 0 {
+		if d.b.Len() > 0 {
 			d.line("")
 		}
 		d.line(heads[i])
 		d.hops(&r.Paths[i])
 		d.findings(r.Paths[i].name())
 	}
-	d.findings("")
 	d.line("")
 	d.line(d.sums())
 	return d.b.String()
 }
 
+// because says why no path was found, if that can be said.
+func (d *drawing) because() string {
+	if d.r.Summary.Unknown > 0 {
+		return ""
+	}
+	return ": there is no set, and no VirtualService or Gateway leads an outside host to an egress gateway"
+}
+
 // drawing is the text being made.
 type drawing struct {
 	Options
-	r *Report
-	b strings.Builder
+	r    *Report
+	b    strings.Builder
+	told map[string]bool // what could not be read is told once, however many checks need it
 }
 
 func (d *drawing) line(s string) { d.b.WriteString(strings.TrimRight(s, " ") + "\n") }
@@ -131,6 +140,10 @@ func (d *drawing) findings(path string) {
 		if f.Path != path || f.State == check.Pass || f.State == check.Skip {
 			continue
 		}
+		if f.State == check.Unknown && d.told[f.Message] {
+			continue
+		}
+		d.told[f.Message] = true
 		mark := d.mark(f.State)
 		indent := strings.Repeat(" ", 2+utf8.RuneCountInString(plainText(mark))+1+len(f.Code)+2)
 		message := f.Message

@@ -127,7 +127,7 @@ func (c connection) fitName(m *admin.Match) int {
 		suffix, wild := strings.CutPrefix(strings.ToLower(name), "*")
 		switch {
 		case c.sni == "":
-		case !wild && name == c.sni:
+		case !wild && suffix == c.sni:
 			return 1 << 16
 		case wild && strings.HasSuffix(c.sni, suffix) && len(c.sni) > len(suffix):
 			score = max(score, 1+len(suffix))

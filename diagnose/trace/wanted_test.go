@@ -1,0 +1,160 @@
+package trace
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/egress"
+	"github.com/kubectl-egress/kubectl-egress/mesh"
+)
+
+// routes makes a snapshot with one VirtualService, written as people do.
+func routes(t *testing.T, text string) *snapshot.Snapshot {
+	t.Helper()
+	var v snapshot.VirtualService
+	if err := yaml.Unmarshal([]byte(text), &v); err != nil {
+		t.Fatal(err)
+	}
+	s := &snapshot.Snapshot{Facts: mesh.Facts{Gateways: []mesh.Gateway{{Namespace: "istio-system", Service: "istio-egressgateway"}}}}
+	s.Objects.VirtualServices = []snapshot.VirtualService{v}
+	return s
+}
+
+// written tells lines in one word each.
+func written(lines []Line) []string {
+	var out []string
+	for _, l := range lines {
+		out = append(out, fmt.Sprintf("%s[%d] %v:%d on %v to %s:%d %s gateway=%s", l.List, l.Index, l.Hosts, l.Port, l.Gateways, l.To, l.ToPort, l.Subset, l.Gateway))
+	}
+	return out
+}
+
+func TestLines(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		text string
+		want []string
+	}{
+		"the documents' passthrough": {
+			`{metadata: {namespace: default, name: cnn}, spec: {hosts: [edition.cnn.com], gateways: [mesh, gw], tls: [
+			 {match: [{gateways: [mesh], port: 443, sniHosts: [edition.cnn.com]}], route: [{destination: {host: istio-egressgateway.istio-system.svc.cluster.local, subset: cnn, port: {number: 443}}}]},
+			 {match: [{gateways: [gw], port: 443, sniHosts: [edition.cnn.com]}], route: [{destination: {host: edition.cnn.com, port: {number: 443}}, weight: 100}]}]}}`,
+			[]string{
+				"tls[0] [edition.cnn.com]:443 on [mesh] to istio-egressgateway.istio-system.svc.cluster.local:443 cnn gateway=istio-system/istio-egressgateway",
+				"tls[1] [edition.cnn.com]:443 on [default/gw] to edition.cnn.com:443  gateway=",
+			},
+		},
+		"no gateways means mesh, no match means all": {
+			`{metadata: {namespace: a, name: v}, spec: {hosts: [h.example.com], http: [{route: [{destination: {host: x}}, {destination: {host: y.b}}]}]}}`,
+			[]string{
+				"http[0] [h.example.com]:0 on [mesh] to x.a.svc.cluster.local:0  gateway=",
+				"http[0] [h.example.com]:0 on [mesh] to y.b:0  gateway=",
+			},
+		},
+		"a match for a gateway that the object is not bound to": {
+			`{metadata: {namespace: a, name: v}, spec: {hosts: [h.example.com], gateways: [b/gw], tcp: [{match: [{gateways: [mesh, b/gw]}, {port: 1}], route: [{destination: {host: x}}]}]}}`,
+			[]string{
+				"tcp[0] [h.example.com]:0 on [b/gw] to x.a.svc.cluster.local:0  gateway=",
+				"tcp[0] [h.example.com]:1 on [b/gw] to x.a.svc.cluster.local:0  gateway=",
+			},
+		},
+		"a gateway that discovery does not know, by its shape": {
+			`{metadata: {namespace: a, name: v}, spec: {hosts: [h.example.com], gateways: [mesh, gw], http: [
+			 {match: [{gateways: [mesh]}], route: [{destination: {host: own-gateway}}]}, {match: [{gateways: [gw]}], route: [{destination: {host: h.example.com}}]}]}}`,
+			[]string{
+				"http[0] [h.example.com]:0 on [mesh] to own-gateway.a.svc.cluster.local:0  gateway=a/own-gateway",
+				"http[1] [h.example.com]:0 on [a/gw] to h.example.com:0  gateway=",
+			},
+		},
+		"an application that is reached from outside and from inside is no egress": {
+			`{metadata: {namespace: a, name: v}, spec: {hosts: [shop.example.com], gateways: [mesh, ingress], http: [{route: [{destination: {host: shop}}]}]}}`,
+			[]string{"http[0] [shop.example.com]:0 on [mesh a/ingress] to shop.a.svc.cluster.local:0  gateway="},
+		},
+		"routes between services are no egress": {
+			`{metadata: {namespace: a, name: v}, spec: {hosts: [reviews], http: [{route: [{destination: {host: reviews, subset: v2}}]}]}}`,
+			[]string{"http[0] [reviews]:0 on [mesh] to reviews.a.svc.cluster.local:0 v2 gateway="},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if diff := cmp.Diff(tt.want, written(Want(routes(t, tt.text)).Lines())); diff != "" {
+				t.Errorf("-want +got\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestTowardAndOnward(t *testing.T) {
+	t.Parallel()
+	w := Want(load(t, "both-mtls"))
+	count := func(lines []Line, list List) int {
+		return len(slices.DeleteFunc(lines, func(l Line) bool { return l.List != list }))
+	}
+	if n := count(w.Toward("edition.cnn.com", 443), TLSList); n != 1 {
+		t.Errorf("%d lines toward the gateway on 443", n)
+	}
+	if n := len(w.Toward("edition.cnn.com", 8080)); n != 0 {
+		t.Errorf("%d lines toward the gateway on a port that nobody routes", n)
+	}
+	if n := count(w.Onward("EDITION.cnn.com"), TCPList); n != 1 {
+		t.Errorf("%d tcp lines from the gateway", n)
+	}
+	if n := len(w.For("cnn.com")); n != 0 {
+		t.Errorf("%d lines for another host", n)
+	}
+}
+
+func TestByHost(t *testing.T) {
+	t.Parallel()
+	b := byHost[string]{}
+	for _, h := range []string{"en.wikipedia.org", "*.wikipedia.org", "*.org", "*", "EN.wikipedia.org."} {
+		b.add(h, h)
+	}
+	for host, want := range map[string][]string{
+		"en.wikipedia.org":  {"en.wikipedia.org", "EN.wikipedia.org.", "*.wikipedia.org", "*.org", "*"},
+		"De.wikipedia.org":  {"*.wikipedia.org", "*.org", "*"},
+		"a.b.wikipedia.org": {"*.wikipedia.org", "*.org", "*"},
+		"*.wikipedia.org":   {"*.wikipedia.org", "*.org", "*"},
+		"wikipedia.org":     {"*.org", "*"},
+		"example.com":       {"*"},
+		"*":                 {"*"},
+		"localhost":         {"*"},
+	} {
+		if diff := cmp.Diff(want, b.get(host)); diff != "" {
+			t.Errorf("%s: -want +got\n%s", host, diff)
+		}
+	}
+}
+
+func TestLineFrom(t *testing.T) {
+	t.Parallel()
+	pod := &snapshot.Proxy{Namespace: "a", Labels: map[string]string{"app": "x", "v": "1"}}
+	for _, tt := range []struct {
+		match *snapshot.RouteMatch
+		want  bool
+	}{
+		{nil, true},
+		{&snapshot.RouteMatch{}, true},
+		{&snapshot.RouteMatch{SourceNamespace: "a", SourceLabels: map[string]string{"app": "x"}}, true},
+		{&snapshot.RouteMatch{SourceNamespace: "b"}, false},
+		{&snapshot.RouteMatch{SourceLabels: map[string]string{"app": "y"}}, false},
+	} {
+		if got := (Line{Match: tt.match}).from(pod); got != tt.want {
+			t.Errorf("%+v: %t", tt.match, got)
+		}
+	}
+}
+
+func TestConcrete(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[egress.Host]string{"*.wikipedia.org": "any-host.wikipedia.org", "en.wikipedia.org": "en.wikipedia.org"} {
+		if got := concrete(in); got != want {
+			t.Errorf("%s: %s", in, got)
+		}
+	}
+}
