@@ -14,7 +14,7 @@ PLATFORMS      := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd6
 export GOFLAGS = -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race lint fmt docs platforms lab-build lab-up lab-load lab-down lab-status e2e demo bench clean
+.PHONY: help build test race lint fmt docs platforms lab-build lab-up lab-load lab-down lab-status lab-test e2e demo bench clean
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -63,6 +63,10 @@ lab-status: $(BIN)/lab ## what of it runs
 
 lab-down: $(BIN)/lab ## take the cluster away, without a trace
 	$(BIN)/lab down
+
+lab-test: lab-down ## the lab's own life: up, killed, up again, down; afterwards nothing of it is left (Linux, root)
+	$(BIN)/lab build
+	cd lab && LAB_E2E=1 $(GO) test -count=1 -v -run '^TestLife$$' -timeout $(E2E_TIMEOUT) .
 
 # Against any other cluster: make e2e KUBECONFIG=FILE, on the command line. A KUBECONFIG that merely stands in the environment is
 # not taken: nobody's cluster shall be tested by accident. Without it the lab is brought up.
