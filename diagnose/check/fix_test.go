@@ -26,7 +26,7 @@ func TestBindToMesh(t *testing.T) {
 		t.Parallel()
 		s := load(t, "EGR001")
 		s.Objects.VirtualServices[0].Spec.TLS[0].Match[0].Gateways = []string{"cnn"}
-		contains(t, finding(t, s, "EGR001"), `"path":"/spec/gateways/-","value":"mesh"`, `"path":"/spec/tls/0/match/0/gateways","value":["mesh"]`)
+		contains(t, finding(t, s, "EGR001"), `{"op":"replace","path":"/spec/gateways","value":["cnn","mesh"]}`, `"path":"/spec/tls/0/match/0/gateways","value":["mesh"]`)
 	})
 	t.Run("bound, but the match excludes mesh", func(t *testing.T) {
 		t.Parallel()

@@ -65,7 +65,7 @@ func bindToMesh(s *snapshot.Snapshot, p *trace.Path, f *Finding) {
 func boundOps(l trace.Line) []op {
 	var ops []op
 	if !slices.Contains(l.VirtualService.Bound(), snapshot.Mesh) {
-		ops = append(ops, add("/spec/gateways/-", snapshot.Mesh))
+		ops = append(ops, bindMesh(l.VirtualService))
 	}
 	if l.Match == nil || len(l.Match.Gateways) == 0 || slices.Contains(l.Match.Gateways, snapshot.Mesh) {
 		return ops
@@ -73,11 +73,16 @@ func boundOps(l trace.Line) []op {
 	return append(ops, replace(matchPath(l)+"/gateways", []string{snapshot.Mesh}))
 }
 
+// bindMesh writes the whole list, so that following the remedy for two paths of one object does no more than for one.
+func bindMesh(v *snapshot.VirtualService) op {
+	return replace("/spec/gateways", append(slices.Clone(v.Spec.Gateways), snapshot.Mesh))
+}
+
 // routeOps adds a route towards the gateway, before the others so that none of them takes its traffic.
 func routeOps(s *snapshot.Snapshot, p *trace.Path, v *snapshot.VirtualService) []op {
 	var ops []op
 	if !slices.Contains(v.Bound(), snapshot.Mesh) {
-		ops = append(ops, add("/spec/gateways/-", snapshot.Mesh))
+		ops = append(ops, bindMesh(v))
 	}
 	return append(ops, addRoute(v, listFor(p), towardRoute(s, p)))
 }

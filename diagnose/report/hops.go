@@ -27,8 +27,15 @@ func path(p *trace.Path) Path {
 	for i := range out.Hops {
 		out.Hops[i].Detail = clean(out.Hops[i].Detail)
 	}
+	out.leaves = "HTTP"
+	if p.Protocol == egress.ProtocolTLS {
+		out.leaves = "SNI"
+	}
 	for _, l := range p.At(egress.AtGateway) {
 		out.mtls = out.mtls || len(l.Ask.TLS) > 0 && l.Ask.TLS[0].Mode == admin.IstioMutual
+		if slices.ContainsFunc(l.Exits, func(e trace.Exit) bool { return e.Cluster.TLS != nil }) {
+			out.leaves = "TLS" // begun by the gateway
+		}
 	}
 	return out
 }

@@ -15,7 +15,7 @@ func human(r Report, o Options) string {
 	if o.Program == "" {
 		o.Program = "kubectl egress"
 	}
-	d := drawing{Options: o, r: &r, told: map[string]bool{}}
+	d := drawing{Options: o, r: &r, told: map[string]string{}}
 	if len(r.Paths) == 0 {
 		d.line("no egress path found" + d.because())
 	}
@@ -47,7 +47,7 @@ type drawing struct {
 	Options
 	r    *Report
 	b    strings.Builder
-	told map[string]bool // what could not be read is told once, however many checks need it
+	told map[string]string // what was told in full, and for which path: one cause may stop many
 }
 
 func (d *drawing) line(s string) { d.b.WriteString(strings.TrimRight(s, " ") + "\n") }
@@ -88,11 +88,7 @@ func (d *drawing) hops(p *Path) {
 		last = false
 	}
 	out := p.hop(egress.AtOutside)
-	label = "HTTP"
-	if p.Protocol == string(egress.ProtocolTLS) {
-		label = "SNI"
-	}
-	stops = append(stops, stop{arrow: d.arrow(label, last || out.State == check.Fail), name: "outside", state: out.State, below: detail(out)})
+	stops = append(stops, stop{arrow: d.arrow(p.leaves, last || out.State == check.Fail), name: "outside", state: out.State, below: detail(out)})
 
 	way, marks, column, marked := "  workload", "", utf8.RuneCountInString("  workload"), 0
 	for _, s := range stops {
@@ -140,15 +136,20 @@ func (d *drawing) findings(path string) {
 		if f.Path != path || f.State == check.Pass || f.State == check.Skip {
 			continue
 		}
-		if f.State == check.Unknown && d.told[f.Message] {
-			continue
+		before, again := d.told[f.Message+f.Fix]
+		if again && f.State == check.Unknown {
+			continue // however many checks need it
 		}
-		d.told[f.Message] = true
+		d.told[f.Message+f.Fix] = f.Path
 		mark := d.mark(f.State)
 		indent := strings.Repeat(" ", 2+utf8.RuneCountInString(plainText(mark))+1+len(f.Code)+2)
 		message := f.Message
 		if message == "" {
 			message = f.Title
+		}
+		if again && f.Fix != "" {
+			d.line(fmt.Sprintf("  %s %s  as for %s", mark, f.Code, before))
+			continue
 		}
 		d.line(fmt.Sprintf("  %s %s  %s", mark, f.Code, message))
 		for _, e := range f.Evidence {

@@ -37,7 +37,8 @@ type Path struct {
 	Gateway  string `json:"gateway"` // NAMESPACE/SERVICE
 	Hops     []Hop  `json:"hops"`
 
-	mtls bool // Istio's TLS from sidecar to gateway
+	mtls   bool   // Istio's TLS from sidecar to gateway
+	leaves string // what the gateway sends: SNI for the application's TLS, TLS for its own, HTTP
 }
 
 // Hop is what became of the path at one station.

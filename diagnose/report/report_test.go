@@ -1,0 +1,378 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-egress/kubectl-egress/diagnose/check"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/trace"
+	"github.com/kubectl-egress/kubectl-egress/egress"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+const captures = "../../testdata/captures"
+
+func load(t testing.TB, name string) *snapshot.Snapshot {
+	t.Helper()
+	f, err := os.Open(filepath.Join(captures, name, "snapshot.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	s, err := snapshot.Load(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// of makes the report of a snapshot, with a time that is always the same.
+func of(s *snapshot.Snapshot) Report {
+	var paths []trace.Path
+	w := trace.New(s)
+	for _, p := range check.Paths(s) {
+		paths = append(paths, w.Walk(p))
+	}
+	return Build(Input{
+		ToolVersion: "v0.0.0-test", IstioVersion: s.Facts.Version.String(), Paths: paths, Findings: check.Run(s, paths), Notes: s.Notes,
+		Took: 110 * time.Millisecond,
+	})
+}
+
+func written(t *testing.T, r Report, f Format, o Options) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := Write(&b, r, f, o); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s: -want +got\n%s", file, diff)
+	}
+}
+
+// TestHumanOfEveryCapture keeps what people see, beside the capture that it is about.
+func TestHumanOfEveryCapture(t *testing.T) {
+	t.Parallel()
+	dirs, err := os.ReadDir(captures)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range dirs {
+		if d.IsDir() {
+			golden(t, filepath.Join(captures, d.Name(), "human.golden"), written(t, of(load(t, d.Name())), Human, Options{Unicode: true}))
+		}
+	}
+}
+
+// TestFormats keeps every format of one report in which something works and something does not.
+func TestFormats(t *testing.T) {
+	t.Parallel()
+	r := of(load(t, "set-broken-by-hand"))
+	for name, tt := range map[string]struct {
+		format  Format
+		options Options
+	}{
+		"human.txt":        {Human, Options{Unicode: true}},
+		"human-ascii.txt":  {Human, Options{}},
+		"human-colour.txt": {Human, Options{Color: true, Unicode: true, Program: "kubectl istio-egress"}},
+		"short.txt":        {Short, Options{}},
+		"wide.txt":         {Wide, Options{}},
+		"name.txt":         {Name, Options{}},
+		"report.json":      {JSON, Options{}},
+		"report.yaml":      {YAML, Options{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			text := written(t, r, tt.format, tt.options)
+			golden(t, filepath.Join("testdata", name), text)
+			if again := written(t, r, tt.format, tt.options); again != text {
+				t.Error("the same report is written in two ways")
+			}
+			for i, line := range strings.Split(text, "\n") {
+				if strings.TrimRight(line, " ") != line {
+					t.Errorf("line %d ends in blanks: %q", i+1, line)
+				}
+			}
+		})
+	}
+}
+
+// TestJSONIsTheContract: every member of the contract is there, in JSON and YAML alike, whatever the finding.
+func TestJSONIsTheContract(t *testing.T) {
+	t.Parallel()
+	r := of(load(t, "EGR002"))
+	var fromJSON, fromYAML map[string]any
+	if err := json.Unmarshal([]byte(written(t, r, JSON, Options{})), &fromJSON); err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal([]byte(written(t, r, YAML, Options{})), &fromYAML); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(fromJSON, fromYAML); diff != "" {
+		t.Errorf("-json +yaml\n%s", diff)
+	}
+	keys := func(v any) []string {
+		var out []string
+		for k := range v.(map[string]any) {
+			out = append(out, k)
+		}
+		slices.Sort(out)
+		return out
+	}
+	first := func(name string) map[string]any { return fromJSON[name].([]any)[0].(map[string]any) }
+	for _, tt := range []struct {
+		what any
+		want []string
+	}{
+		{fromJSON, []string{"apiVersion", "exitCode", "findings", "istioVersion", "kind", "paths", "summary", "toolVersion"}},
+		{first("paths"), []string{"gateway", "hops", "host", "mode", "port", "protocol", "set"}},
+		{first("paths")["hops"].([]any)[0], []string{"detail", "name", "state"}},
+		{first("findings"), []string{"code", "evidence", "fix", "hop", "message", "object", "path", "state", "title"}},
+		{first("findings")["object"], []string{"field", "kind", "name", "namespace"}},
+		{fromJSON["summary"], []string{"fail", "pass", "skip", "unknown", "warn"}},
+	} {
+		if diff := cmp.Diff(tt.want, keys(tt.what)); diff != "" {
+			t.Errorf("-want +got\n%s", diff)
+		}
+	}
+	if fromJSON["apiVersion"] != "kubectl-egress/v1" || fromJSON["kind"] != "Report" || fromJSON["exitCode"] != float64(3) {
+		t.Errorf("apiVersion %v, kind %v, exitCode %v", fromJSON["apiVersion"], fromJSON["kind"], fromJSON["exitCode"])
+	}
+	if hops := first("paths")["hops"].([]any); len(hops) != 3 {
+		t.Errorf("%d hops", len(hops))
+	}
+	empty := written(t, Build(Input{}), JSON, Options{})
+	if !strings.Contains(empty, `"paths": []`) || !strings.Contains(empty, `"findings": []`) {
+		t.Errorf("nothing is not an empty list: %s", empty)
+	}
+}
+
+func TestExitCode(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		states []check.State
+		failOn bool
+		want   int
+	}{
+		"nothing":                        {nil, true, Fine},
+		"passes and skips":               {[]check.State{check.Pass, check.Skip}, true, Fine},
+		"a warning":                      {[]check.State{check.Pass, check.Warn}, false, Fine},
+		"a warning that is to fail":      {[]check.State{check.Pass, check.Warn}, true, Warned},
+		"unknown":                        {[]check.State{check.Pass, check.Unknown}, false, Unjudged},
+		"unknown and a warning":          {[]check.State{check.Warn, check.Unknown}, true, Unjudged},
+		"a failure":                      {[]check.State{check.Pass, check.Fail}, false, Failed},
+		"a failure among what else is":   {[]check.State{check.Unknown, check.Fail, check.Warn}, true, Failed},
+		"the same exit code as the text": {[]check.State{check.Fail}, true, 3},
+	} {
+		var findings []check.Finding
+		for _, s := range tt.states {
+			findings = append(findings, check.Finding{Code: "EGR001", State: s})
+		}
+		r := Build(Input{Findings: findings, FailOnWarning: tt.failOn})
+		if r.ExitCode != tt.want {
+			t.Errorf("%s: %d, want %d", name, r.ExitCode, tt.want)
+		}
+		if total := r.Summary.Pass + r.Summary.Fail + r.Summary.Warn + r.Summary.Skip + r.Summary.Unknown; total != len(tt.states) {
+			t.Errorf("%s: the sums count %d of %d", name, total, len(tt.states))
+		}
+	}
+}
+
+// TestUnknownIsNoPass: a path whose proxies were not read looks like one, in every format, and does not end well.
+func TestUnknownIsNoPass(t *testing.T) {
+	t.Parallel()
+	for _, role := range []snapshot.Role{snapshot.AtSidecar, snapshot.AtGateway} {
+		s := load(t, "working-passthrough")
+		for i := range s.Proxies {
+			if s.Proxies[i].Role == role {
+				s.Proxies[i].State = snapshot.State{Kind: snapshot.Forbidden, Detail: `cannot create resource "pods/portforward"`}
+			}
+		}
+		r := of(s)
+		if r.ExitCode != Unjudged || r.Paths[0].State() != check.Unknown {
+			t.Errorf("%s: exit code %d, state %s", role, r.ExitCode, r.Paths[0].State())
+		}
+		text := written(t, r, Human, Options{Unicode: true})
+		if !strings.Contains(text, "pods/portforward") || strings.Contains(text, "✔ 3") || !strings.Contains(text, "? EGR056") {
+			t.Errorf("%s:\n%s", role, text)
+		}
+		if short := written(t, r, Short, Options{}); !strings.Contains(short, "unknown") {
+			t.Error(short)
+		}
+	}
+}
+
+// TestTooldOnce: what could not be read is told once, however many checks need it.
+func TestToldOnce(t *testing.T) {
+	t.Parallel()
+	s := load(t, "set-auto-mtls")
+	s.States[snapshot.Gateways] = snapshot.State{Kind: snapshot.Forbidden, Detail: "no right to list gateways"}
+	r := of(s)
+	if n := strings.Count(written(t, r, Human, Options{}), "no right to list gateways"); n != 1 {
+		t.Errorf("told %d times", n)
+	}
+	if r.Summary.Unknown < 8 || r.ExitCode != Unjudged {
+		t.Errorf("%+v, exit code %d", r.Summary, r.ExitCode)
+	}
+}
+
+func TestNoPaths(t *testing.T) {
+	t.Parallel()
+	text := written(t, of(load(t, "none")), Human, Options{Unicode: true})
+	if !strings.HasPrefix(text, "no egress path found: there is no set") {
+		t.Error(text)
+	}
+	text = written(t, of(&snapshot.Snapshot{}), Human, Options{Unicode: true})
+	if strings.Contains(text, "there is no set") || !strings.Contains(text, "? EGR057") {
+		t.Error(text)
+	}
+}
+
+// TestHostileWords: a lying cluster cannot act on the terminal, whatever the format.
+func TestHostileWords(t *testing.T) {
+	t.Parallel()
+	evil := "a\x1b]0;owned\x07\x1b[2J\u009b31m\u202egnp.exe\r\nb\xff\u2028"
+	r := Build(Input{
+		IstioVersion: evil, Notes: []string{evil},
+		Paths: []trace.Path{{Path: egress.Path{Host: egress.Host(evil), Set: evil + "/" + evil, Gateway: egress.GatewayRef{Namespace: evil, Service: evil}}, Legs: []trace.Leg{{
+			Hop: egress.AtSidecar, Proxy: &snapshot.Proxy{}, Stop: &trace.Stop{Kind: trace.Bypass, Says: evil},
+		}}}},
+		Findings: []check.Finding{{
+			Code: "EGR001", State: check.Fail, Path: evil, Message: evil, Evidence: []string{evil}, Fix: "one\ntwo " + evil,
+			Object: &check.Object{Kind: evil, Namespace: evil, Name: evil, Field: evil},
+		}},
+	})
+	for _, f := range Formats() {
+		text := written(t, r, f, Options{Unicode: true})
+		for _, bad := range []string{"\x1b", "\x07", "\u009b", "\u202e", "\r", "\u2028", "\xff"} {
+			if strings.Contains(text, bad) {
+				t.Errorf("%s lets %q through:\n%q", f, bad, text)
+			}
+		}
+	}
+	for _, n := range r.Notes {
+		if strings.ContainsAny(n, "\x1b\n") {
+			t.Errorf("note %q", n)
+		}
+	}
+	if !strings.HasPrefix(r.Findings[0].Fix, "one\ntwo ") {
+		t.Errorf("a command of two lines became %q", r.Findings[0].Fix)
+	}
+}
+
+func FuzzClean(f *testing.F) {
+	f.Add("a\x1b[0m", "b\n")
+	f.Fuzz(func(t *testing.T, a, b string) {
+		for _, s := range []string{clean(a), cleanCommand(b)} {
+			for _, r := range s {
+				if r < ' ' && r != '\n' || r >= 0x7f && r < 0xa0 {
+					t.Errorf("%q lets %q through", s, r)
+				}
+			}
+		}
+		if strings.Contains(clean(a), "\n") || clean(clean(a)) != clean(a) {
+			t.Errorf("clean(%q) = %q", a, clean(a))
+		}
+	})
+}
+
+func TestParseFormat(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]Format{"": Human, "human": Human, "json": JSON, "wide": Wide, "name": Name} {
+		if got, err := ParseFormat(in); err != nil || got != want {
+			t.Errorf("%q: %q, %v", in, got, err)
+		}
+	}
+	var input *egress.InputError
+	if _, err := ParseFormat("xml"); !errors.As(err, &input) || !strings.Contains(err.Error(), "human, short, wide, json, yaml, name") {
+		t.Errorf("%v", err)
+	}
+}
+
+type broken struct{}
+
+func (broken) Write([]byte) (int, error) { return 0, errors.New("disk full") }
+
+func TestWriteFails(t *testing.T) {
+	t.Parallel()
+	r := of(load(t, "working-http"))
+	for _, f := range Formats() {
+		if err := Write(broken{}, r, f, Options{}); err == nil || !strings.Contains(err.Error(), "disk full") {
+			t.Errorf("%s: %v", f, err)
+		}
+	}
+}
+
+// TestHops looks at details that the drawings leave out.
+func TestHops(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string][]Hop{
+		"working-passthrough": {
+			{egress.AtSidecar, check.Pass, "outbound|443||istio-egressgateway.istio-system.svc.cluster.local"},
+			{egress.AtGateway, check.Pass, "3 connections"},
+			{egress.AtOutside, check.Pass, "10.96.0.83"},
+		},
+		"working-http": {
+			{egress.AtSidecar, check.Pass, "outbound|80|cnn|istio-egressgateway.istio-system.svc.cluster.local"},
+			{egress.AtGateway, check.Pass, "3 requests"},
+			{egress.AtOutside, check.Pass, "10.96.0.83"},
+		},
+		"EGR035": {
+			{egress.AtSidecar, check.Pass, "outbound|443||istio-egressgateway.istio-system.svc.cluster.local"},
+			{egress.AtGateway, check.Pass, "0 connections"},
+			{egress.AtOutside, check.Fail, "gateway pod GW has no address for edition.cnn.com: cluster outbound|443||edition.cnn.com (EDS) has no endpoint"},
+		},
+		"EGR001": {
+			{egress.AtSidecar, check.Fail, "CLIENT sends edition.cnn.com:443 to outbound|443||edition.cnn.com"},
+			{egress.AtGateway, check.Skip, "not reached"},
+			{egress.AtOutside, check.Skip, "not reached"},
+		},
+		"EGR011": {
+			{egress.AtSidecar, check.Pass, "outbound|443||istio-egressgateway.istio-system.svc.cluster.local"},
+			{egress.AtGateway, check.Fail, "nothing listens on port 8443 of gateway pod istio-system/GW"},
+			{egress.AtOutside, check.Skip, "not reached"},
+		},
+	} {
+		s := load(t, name)
+		got := of(s).Paths[0].Hops
+		for i := range got {
+			for _, p := range s.Proxies {
+				stand := map[snapshot.Role]string{snapshot.AtGateway: "GW", snapshot.AtSidecar: "CLIENT"}[p.Role]
+				got[i].Detail = strings.ReplaceAll(got[i].Detail, p.Pod, stand)
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: -want +got\n%s", name, diff)
+		}
+	}
+}
