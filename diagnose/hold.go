@@ -36,48 +36,68 @@ func (e *NotHeldError) Unwrap() error { return e.Err }
 // missing. What can never be seen, for want of rights, is an error at once. With no workload that has a sidecar there is nothing to
 // wait for.
 func Hold(ctx context.Context, c gather.Client, set egress.Set) error {
-	return poll(ctx, c, set, func(s *snapshot.Snapshot) string {
-		walker := trace.New(s)
-		for _, p := range set.Paths() {
-			walked := walker.Walk(p)
-			for i := range walked.Legs {
-				if stop := walked.Legs[i].Stop; stop != nil && stop.Kind != trace.NotSelected {
-					return stop.Says
-				}
-			}
-		}
-		return ""
-	})
+	return poll(ctx, proxiesOf(c, set), set, leads)
 }
 
 // HoldNot waits until the Envoys no longer have the set's routes. Otherwise it is as Hold.
 func HoldNot(ctx context.Context, c gather.Client, set egress.Set) error {
-	return poll(ctx, c, set, func(s *snapshot.Snapshot) string {
-		for i := range s.Proxies {
-			if says := holds(s, &s.Proxies[i], set); says != "" {
-				return says
+	return poll(ctx, proxiesOf(c, set), set, rid)
+}
+
+// leads says what the set's paths lack to lead outside; empty if nothing.
+func leads(s *snapshot.Snapshot, set egress.Set) string {
+	walker := trace.New(s)
+	for _, p := range set.Paths() {
+		walked := walker.Walk(p)
+		for i := range walked.Legs {
+			if stop := walked.Legs[i].Stop; stop != nil && stop.Kind != trace.NotSelected {
+				return stop.Says
 			}
 		}
-		return ""
-	})
+	}
+	return ""
+}
+
+// rid says which proxy still has something of the set; empty if none.
+func rid(s *snapshot.Snapshot, set egress.Set) string {
+	for i := range s.Proxies {
+		if says := holds(s, &s.Proxies[i], set); says != "" {
+			return says
+		}
+	}
+	return ""
 }
 
 // discoverEvery is after how many looks the gateway's pods are looked up anew: it may be rolling over.
 const discoverEvery = 8
 
-// poll reads the proxies again and again until missing has nothing to say.
-func poll(ctx context.Context, c gather.Client, set egress.Set, missing func(*snapshot.Snapshot) string) error {
-	tick := time.NewTicker(holdTick)
-	defer tick.Stop()
+// look reads the proxies as they are now.
+type look func(context.Context) (*snapshot.Snapshot, error)
+
+// proxiesOf looks at the proxies of a cluster, those of the set's own namespace first.
+func proxiesOf(c gather.Client, set egress.Set) look {
 	var facts *mesh.Facts
-	last := ""
-	for i := 0; ; i++ {
-		if i%discoverEvery == 0 {
+	looks := 0
+	return func(ctx context.Context) (*snapshot.Snapshot, error) {
+		if looks++; looks%discoverEvery == 0 {
 			facts = nil
 		}
 		s, err := gather.Proxies(ctx, c, gather.Options{Facts: facts, Namespace: set.Namespace})
 		if err == nil {
 			facts = &s.Facts
+		}
+		return s, err
+	}
+}
+
+// poll looks again and again until missing has nothing to say.
+func poll(ctx context.Context, at look, set egress.Set, missing func(*snapshot.Snapshot, egress.Set) string) error {
+	tick := time.NewTicker(holdTick)
+	defer tick.Stop()
+	last := ""
+	for {
+		s, err := at(ctx)
+		if err == nil {
 			err = unreadable(s)
 		}
 		switch {
@@ -90,7 +110,7 @@ func poll(ctx context.Context, c gather.Client, set egress.Set, missing func(*sn
 			if !slices.ContainsFunc(s.Proxies, func(p snapshot.Proxy) bool { return p.Role == snapshot.AtSidecar }) {
 				return nil
 			}
-			last = missing(s)
+			last = missing(s, set)
 		}
 		if last == "" {
 			return nil
@@ -138,9 +158,6 @@ func unseen(s *snapshot.Snapshot) string {
 
 // holds says in which way a proxy still leads the set's traffic as the set did: a sidecar to the gateway, the gateway anywhere.
 func holds(s *snapshot.Snapshot, p *snapshot.Proxy, set egress.Set) string {
-	if p.State.Kind != snapshot.Read {
-		return fmt.Sprintf("%s could not be read: %s", p.Name(), p.State.Detail)
-	}
 	if p.Role == snapshot.AtSidecar {
 		walker := trace.New(&snapshot.Snapshot{Facts: s.Facts, Proxies: []snapshot.Proxy{*p}, States: s.States})
 		for _, path := range set.Paths() {

@@ -274,9 +274,9 @@ func beginThere(s *snapshot.Snapshot, p *trace.Path, legs []*trace.Leg, o opened
 		switch {
 		case having != nil:
 			i := slices.IndexFunc(having.Spec.Subsets, func(sub snapshot.Subset) bool { return sub.Name == subset })
-			f.Fix = patch(object("DestinationRule", having.Meta, ""), replace(fmt.Sprintf("/spec/subsets/%d", i), subsetSpec(s, p, subset)))
+			f.Fix = patch(object("DestinationRule", having.Meta, ""), replace(fmt.Sprintf("/spec/subsets/%d", i), subsetSpec(p, subset)))
 		case rule != nil:
-			f.Fix = addSubset(object("DestinationRule", rule.Meta, ""), rule, subsetSpec(s, p, subset))
+			f.Fix = addSubset(object("DestinationRule", rule.Meta, ""), rule, subsetSpec(p, subset))
 		}
 		if l.Subset == "" {
 			v := object("VirtualService", l.VirtualService.Meta, "")

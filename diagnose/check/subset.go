@@ -51,11 +51,11 @@ func provideSubset(s *snapshot.Snapshot, p *trace.Path, f *Finding, subset strin
 	case used != nil && having == nil:
 		f.Object = object("DestinationRule", used.Meta, "spec.subsets")
 		f.Message = fmt.Sprintf("DestinationRule %s has no subset %s", used, subset)
-		f.Fix = addSubset(f.Object, used, subsetSpec(s, p, subset))
+		f.Fix = addSubset(f.Object, used, subsetSpec(p, subset))
 	case used != nil:
 		f.Object = object("DestinationRule", used.Meta, "spec.subsets")
 		f.Message = fmt.Sprintf("sidecars in namespace %s use DestinationRule %s, which has no subset %s; %s has it", client, used, subset, having)
-		f.Fix = addSubset(f.Object, used, subsetSpec(s, p, subset))
+		f.Fix = addSubset(f.Object, used, subsetSpec(p, subset))
 	case having != nil:
 		f.Object = object("DestinationRule", having.Meta, "metadata.namespace")
 		f.Message = fmt.Sprintf("DestinationRule %s with subset %s is in a namespace where sidecars of %s do not look", having, subset, client)
@@ -102,7 +102,7 @@ func onPath(s *snapshot.Snapshot, namespace, client, service string) bool {
 }
 
 // subsetSpec is the subset that fits what the gateway expects: Istio's TLS with the host as server name, or plain.
-func subsetSpec(s *snapshot.Snapshot, p *trace.Path, subset string) fields {
+func subsetSpec(p *trace.Path, subset string) fields {
 	spec := fields{"name": subset}
 	for _, o := range servers(p.Wanted, p.Host) {
 		if selects(o.Gateway, p.Want) && o.ends() {
@@ -121,7 +121,7 @@ func addSubset(o *Object, d *snapshot.DestinationRule, subset fields) string {
 
 func createRule(s *snapshot.Snapshot, p *trace.Path, subset, name string) string {
 	return apply(networking(s.Facts.Networking, "DestinationRule", p.Gateway.Namespace, name, fields{
-		"host": gatewayHost(s, p), "subsets": []any{subsetSpec(s, p, subset)},
+		"host": gatewayHost(s, p), "subsets": []any{subsetSpec(p, subset)},
 	}))
 }
 

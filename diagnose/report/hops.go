@@ -121,7 +121,7 @@ func carried(p *trace.Path, legs []*trace.Leg) string {
 	return text
 }
 
-func plural(word string, n uint64) string {
+func plural[N int | uint64](word string, n N) string {
 	if n == 1 {
 		return word
 	}

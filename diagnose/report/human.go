@@ -68,7 +68,7 @@ func (d *drawing) heads() []string {
 
 // stop is one station in the drawing: its name, and what stands below it.
 type stop struct {
-	arrow, name, mark, below string
+	arrow, name, below string
 	state                    check.State
 }
 
@@ -184,7 +184,7 @@ func (d *drawing) sums() string {
 			failing++
 		}
 	}
-	paths := fmt.Sprintf("%d %s", len(d.r.Paths), plural("path", uint64(len(d.r.Paths))))
+	paths := fmt.Sprintf("%d %s", len(d.r.Paths), plural("path", len(d.r.Paths)))
 	switch failing {
 	case 0:
 	case 1:
@@ -202,7 +202,7 @@ func (d *drawing) sums() string {
 			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.word))
 		}
 	}
-	checks := fmt.Sprintf("%d %s: %s", total, plural("check", uint64(total)), strings.Join(parts, ", "))
+	checks := fmt.Sprintf("%d %s: %s", total, plural("check", total), strings.Join(parts, ", "))
 	if titles := d.skipped(); titles != "" {
 		checks += " (" + titles + ")"
 	}

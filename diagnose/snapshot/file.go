@@ -36,14 +36,16 @@ func (s *Snapshot) Save(w io.Writer) error {
 }
 
 // Load reads what Save wrote. What comes from elsewhere is refused with a reason.
-func Load(r io.Reader) (*Snapshot, error) {
-	limited := &io.LimitedReader{R: r, N: maxFile + 1}
+func Load(r io.Reader) (*Snapshot, error) { return load(r, maxFile) }
+
+func load(r io.Reader, most int64) (*Snapshot, error) {
+	limited := &io.LimitedReader{R: r, N: most + 1}
 	d := json.NewDecoder(limited)
 	var f file
 	err := d.Decode(&f)
 	switch {
 	case limited.N <= 0:
-		return nil, fmt.Errorf("load snapshot: more than %d MiB", maxFile>>20)
+		return nil, fmt.Errorf("load snapshot: more than %d MiB", most>>20)
 	case err != nil:
 		return nil, fmt.Errorf("load snapshot: %w", err)
 	case f.Kind != kind:

@@ -193,7 +193,8 @@ func (w *walker) exits(leg *Leg, ask Ask, cluster string, weighted []admin.Weigh
 			e.Ask = ask.wrap(Layer{SNI: c.TLS.SNI, ALPN: c.TLS.ALPN, Mode: c.TLS.Mode})
 		}
 		if name := internal(c); name != "" {
-			if leg.Internal++; leg.Internal > maxInternal {
+			leg.Internal++
+			if leg.Internal > maxInternal {
 				leg.stop(Undecided, "cluster", "internal listeners lead to each other without end")
 				return
 			}

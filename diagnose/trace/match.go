@@ -71,16 +71,16 @@ func choose(l *admin.Listener, c connection) (chain *admin.FilterChain, decided 
 	return l.Default, true
 }
 
-// best keeps the chains with the highest score; below zero does not fit at all.
+// best keeps the chains with the highest score, in place; below zero does not fit at all.
 func best(chains []*admin.FilterChain, fit func(*admin.Match) int) []*admin.FilterChain {
-	var kept []*admin.FilterChain
+	kept := chains[:0]
 	top := 0
 	for _, f := range chains {
 		switch score := fit(&f.Match); {
 		case score < top:
 		case score > top:
 			top = score
-			kept = []*admin.FilterChain{f}
+			kept = append(kept[:0], f)
 		default:
 			kept = append(kept, f)
 		}

@@ -30,12 +30,12 @@ func virtualHost(rc *admin.RouteConfig, authority string) *admin.VirtualHost {
 }
 
 func fitDomain(domain, authority string) int {
-	const exact, suffix, prefix, any = 4 << 16, 2 << 16, 1 << 16, 1
+	const exact, suffix, prefix, every = 4 << 16, 2 << 16, 1 << 16, 1
 	switch {
 	case domain == authority:
 		return exact
 	case domain == "*":
-		return any
+		return every
 	case strings.HasPrefix(domain, "*"):
 		if rest := domain[1:]; strings.HasSuffix(authority, rest) && len(authority) > len(rest) {
 			return suffix + len(rest)

@@ -16,12 +16,12 @@ func once(s string) string {
 
 func (w *wireListener) model() Listener {
 	l := Listener{
-		Name: w.Name, Address: w.Address.Socket.Address, Port: int(w.Address.Socket.Port), Internal: bool(w.Internal),
+		Name: w.Name, Address: w.Address.Socket.Address, Port: w.Address.Socket.Port.int(), Internal: bool(w.Internal),
 		UseOriginalDst: w.UseOriginal, Direction: w.Direction, Matcher: bool(w.Matcher),
 	}
 	l.Unbound = isFalse(w.BindToPort) || w.DeprecatedV1 != nil && isFalse(w.DeprecatedV1.BindToPort)
 	for _, a := range w.More {
-		l.More = append(l.More, Address{Address: a.Address.Socket.Address, Port: int(a.Address.Socket.Port)})
+		l.More = append(l.More, Address{Address: a.Address.Socket.Address, Port: a.Address.Socket.Port.int()})
 	}
 	l.Filters = each(w.Filters, func(n *wireNamed) string { return once(n.Name) })
 	l.Chains = each(w.Chains, (*wireChain).model)
@@ -54,11 +54,11 @@ func isFalse(b *bool) bool { return b != nil && !*b }
 func (w *wireChain) model() FilterChain {
 	c := FilterChain{Name: w.Name, TLS: w.Transport.model(), Origin: origin(w.Metadata)}
 	c.Match = Match{
-		Port: int(w.Match.Port), ServerNames: w.Match.ServerNames, Transport: once(w.Match.Transport), Applications: onceAll(w.Match.Applications),
+		Port: w.Match.Port.int(), ServerNames: w.Match.ServerNames, Transport: once(w.Match.Transport), Applications: onceAll(w.Match.Applications),
 		Sourced: w.Match.SourceType != "" || w.Match.AddressSuffix != "" || bool(w.Match.Source || w.Match.DirectSource || w.Match.SourcePorts),
 	}
 	for _, p := range w.Match.Prefixes {
-		c.Match.Prefixes = append(c.Match.Prefixes, p.Prefix+"/"+strconv.Itoa(int(p.Length)))
+		c.Match.Prefixes = append(c.Match.Prefixes, p.Prefix+"/"+strconv.Itoa(p.Length.int()))
 	}
 	c.Filters = each(w.Filters, (*wireFilter).model)
 	return c
@@ -75,7 +75,7 @@ func (w *wireFilter) model() Filter {
 			f.HTTP.Inline = w.Config.Routes.model()
 		}
 	case strings.Contains(typ, ".sni_dynamic_forward_proxy."):
-		f.SNI = &SNIProxy{Port: int(w.Config.Port), Cache: w.Config.Cache.Name}
+		f.SNI = &SNIProxy{Port: w.Config.Port.int(), Cache: w.Config.Cache.Name}
 		if f.SNI.Port == 0 {
 			f.SNI.Port = 443
 		}
@@ -86,7 +86,7 @@ func (w *wireFilter) model() Filter {
 func (w wireWeights) model() []Weighted {
 	var out []Weighted
 	for _, c := range w.Clusters {
-		out = append(out, Weighted{Cluster: c.Name, Weight: int(c.Weight)})
+		out = append(out, Weighted{Cluster: c.Name, Weight: c.Weight.int()})
 	}
 	return out
 }
@@ -103,7 +103,7 @@ func (w *wireRoute) model() Route {
 	r := Route{
 		Name: w.Name, Prefix: once(w.Match.Prefix), Path: w.Match.Path, Regex: w.Match.Regex.Regex,
 		Other:   bool(w.Match.Query || w.Match.GRPC || w.Match.Connect || w.Match.Template || w.Match.Metadata),
-		Cluster: once(w.Route.Cluster), Weighted: w.Route.Weighted.model(), Redirect: bool(w.Redirect), Status: int(w.Direct.Status),
+		Cluster: once(w.Route.Cluster), Weighted: w.Route.Weighted.model(), Redirect: bool(w.Redirect), Status: w.Direct.Status.int(),
 		Origin: origin(w.Metadata),
 	}
 	if s := w.Match.Separated; s != "" {
@@ -157,7 +157,7 @@ func (w *wireCluster) model() Cluster {
 	for _, locality := range w.Load.Endpoints {
 		for _, lb := range locality.LB {
 			a := lb.Endpoint.Address
-			c.Endpoints = append(c.Endpoints, Endpoint{Address: a.Socket.Address, Port: int(a.Socket.Port), Listener: a.Internal.Listener})
+			c.Endpoints = append(c.Endpoints, Endpoint{Address: a.Socket.Address, Port: a.Socket.Port.int(), Listener: a.Internal.Listener})
 		}
 	}
 	return c

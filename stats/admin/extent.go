@@ -47,14 +47,16 @@ func (e *extent) eat(chunk []byte) (int, error) {
 				return i + 1, nil
 			}
 		case '{', '[':
-			if e.depth++; e.depth > maxDepth {
+			e.depth++
+			if e.depth > maxDepth {
 				return i, errors.New("nested too deep")
 			}
 		case '}', ']':
 			if e.depth == 0 { // the end of what surrounds a scalar
 				return e.stop(i)
 			}
-			if e.depth--; e.depth == 0 {
+			e.depth--
+			if e.depth == 0 {
 				e.done = true
 				return i + 1, nil
 			}

@@ -64,7 +64,7 @@ func (w *wireStatus) model() HostCounters {
 	c := HostCounters{Cluster: w.Name}
 	for _, h := range w.Hosts {
 		host := HostStatus{
-			Address: h.Address.Socket.Address, Port: int(h.Address.Socket.Port), Listener: h.Address.Internal.Listener,
+			Address: h.Address.Socket.Address, Port: h.Address.Socket.Port.int(), Listener: h.Address.Internal.Listener,
 			Hostname: h.Hostname, Unhealthy: h.Health.unhealthy(),
 		}
 		for _, s := range h.Stats {

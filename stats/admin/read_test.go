@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"bytes"
 	"encoding/json"
 	"flag"
 	"os"
@@ -269,7 +270,7 @@ func FuzzConfig(f *testing.F) {
 			t.Fatalf("%v: %s", err, saved)
 		}
 		twice, err := json.Marshal(again)
-		if err != nil || string(twice) != string(saved) {
+		if err != nil || !bytes.Equal(twice, saved) {
 			t.Errorf("saved and loaded it differs (%v):\n%s\n%s", err, saved, twice)
 		}
 		c.Stats.Records("cluster.a.upstream_cx_total")

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 )
 
@@ -249,6 +250,9 @@ type wireBootstrap struct {
 
 // number reads a number that is written as such or, as 64-bit numbers are, in quotes.
 type number uint64
+
+// int is for ports, weights and the like, which are small; what a lying Envoy makes too large becomes the largest.
+func (n number) int() int { return int(min(uint64(n), math.MaxInt32)) } // #nosec G115 -- bounded in this line
 
 func (n *number) UnmarshalJSON(b []byte) error {
 	if len(b) >= 2 && b[0] == '"' {

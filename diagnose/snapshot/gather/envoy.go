@@ -26,7 +26,7 @@ func (g *gatherer) proxies(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	all := append(gateways, workloads...)
+	all := slices.Concat(gateways, workloads)
 	if err := ReadProxies(ctx, g.Client, all, g.o); err != nil {
 		return err
 	}
@@ -136,8 +136,7 @@ func (r *reader) agent(ctx context.Context, path string, parse func(io.Reader) e
 		var words bytes.Buffer // the agent warns about memory limits here whatever happens
 		pod := kube.Pod{Namespace: r.p.Namespace, Name: r.p.Pod, Container: proxyContainer}
 		err := r.Exec(ctx, pod, []string{"pilot-agent", "request", "GET", strings.TrimPrefix(path, "/")}, in, &words)
-		var exit *kube.ExitError
-		if errors.As(err, &exit) {
+		if _, exited := errors.AsType[*kube.ExitError](err); exited {
 			err = fmt.Errorf("%w: %s", err, lastLine(words.String()))
 		}
 		in.CloseWithError(err)

@@ -129,7 +129,8 @@ func (g *gatherer) gatewayPods(ctx context.Context) ([]snapshot.Proxy, error) {
 			if !p.Ready {
 				continue
 			}
-			if taken++; taken > g.o.MaxPods {
+			taken++
+			if taken > g.o.MaxPods {
 				continue
 			}
 			proxy := snapshot.Proxy{Namespace: gw.Namespace, Pod: p.Name, Role: snapshot.AtGateway, IP: p.IP, Labels: p.Labels, ServiceAccount: gw.ServiceAccount}

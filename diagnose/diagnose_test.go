@@ -1,0 +1,227 @@
+package diagnose
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-egress/kubectl-egress/diagnose/report"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/egress"
+	"github.com/kubectl-egress/kubectl-egress/kube"
+)
+
+func load(t testing.TB, name string) *snapshot.Snapshot {
+	t.Helper()
+	f, err := os.Open(filepath.Join("../testdata/captures", name, "snapshot.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	s, err := snapshot.Load(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestJudge(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		capture string
+		options Options
+		paths   string
+		code    int
+	}{
+		"everything":             {"set-broken-by-hand", Options{}, "edition.cnn.com:80 edition.cnn.com:443 en.wikipedia.org:80 en.wikipedia.org:443", report.Failed},
+		"a set":                  {"set-broken-by-hand", Options{Targets: []string{"demo"}}, "edition.cnn.com:80 edition.cnn.com:443 en.wikipedia.org:80 en.wikipedia.org:443", report.Failed},
+		"a set with namespace":   {"set-auto-mtls", Options{Targets: []string{"default/demo"}}, "edition.cnn.com:80 edition.cnn.com:443 en.wikipedia.org:80 en.wikipedia.org:443", report.Fine},
+		"a host that works":      {"set-broken-by-hand", Options{Targets: []string{"en.wikipedia.org"}}, "en.wikipedia.org:80 en.wikipedia.org:443", report.Fine},
+		"a host as people write": {"set-broken-by-hand", Options{Targets: []string{"EN.wikipedia.org."}}, "en.wikipedia.org:80 en.wikipedia.org:443", report.Fine},
+		"two hosts, once each":   {"set-auto-mtls", Options{Targets: []string{"en.wikipedia.org", "en.wikipedia.org", "edition.cnn.com"}}, "edition.cnn.com:80 edition.cnn.com:443 en.wikipedia.org:80 en.wikipedia.org:443", report.Fine},
+		"a host of a wildcard":   {"sni-dynamic", Options{Targets: []string{"de.wikipedia.org"}}, "*.wikipedia.org:443", report.Fine},
+		"the wildcard":           {"sni-dynamic", Options{Targets: []string{"*.wikipedia.org"}}, "*.wikipedia.org:443", report.Fine},
+		"the set's namespace":    {"set-auto-mtls", Options{Namespace: "default"}, "edition.cnn.com:80 edition.cnn.com:443 en.wikipedia.org:80 en.wikipedia.org:443", report.Fine},
+		"another namespace":      {"set-auto-mtls", Options{Namespace: "shop"}, "", report.Fine},
+		"of a VirtualService":    {"sni-dynamic", Options{Namespace: "istio-system"}, "*.wikipedia.org:443", report.Fine},
+		"of none":                {"sni-dynamic", Options{Namespace: "default"}, "", report.Fine},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, err := Judge(load(t, tt.capture), tt.options)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, p := range r.Paths {
+				got = append(got, egress.Path{Host: egress.Host(p.Host), Port: p.Port}.String())
+			}
+			if diff := cmp.Diff(tt.paths, strings.Join(got, " ")); diff != "" {
+				t.Errorf("-want +got\n%s", diff)
+			}
+			if r.ExitCode != tt.code {
+				t.Errorf("exit code %d, want %d", r.ExitCode, tt.code)
+			}
+		})
+	}
+}
+
+func TestJudgeNamesNothing(t *testing.T) {
+	t.Parallel()
+	var input *egress.InputError
+	for name, tt := range map[string]struct {
+		capture, target, want string
+	}{
+		"a host that nobody routes": {"set-auto-mtls", "de.wikipedia.org", "paths are edition.cnn.com:80, edition.cnn.com:443"},
+		"a set that is not there":   {"set-auto-mtls", "dem", "no set and no host"},
+		"no path at all":            {"none", "edition.cnn.com", "there is no egress path at all"},
+		"what is neither":           {"set-auto-mtls", "10.0.0.1", `"10.0.0.1" is no set and no host`},
+	} {
+		if _, err := Judge(load(t, tt.capture), Options{Targets: []string{tt.target}}); !errors.As(err, &input) || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	s := load(t, "set-auto-mtls")
+	s.States[snapshot.VirtualServices] = snapshot.State{Kind: snapshot.Forbidden, Detail: "cannot list them"}
+	if _, err := Judge(s, Options{Targets: []string{"de.wikipedia.org"}}); err == nil || errors.As(err, &input) || !strings.Contains(err.Error(), "cannot list them") {
+		t.Errorf("what could not be read may hold it: %v", err)
+	}
+	s = manyPaths(t, 30)
+	if _, err := Judge(s, Options{Targets: []string{"x.example.com"}}); err == nil || !strings.Contains(err.Error(), "and 20 more") {
+		t.Errorf("%v", err)
+	}
+}
+
+// demo is the set of the captures.
+func demo(t *testing.T) egress.Set {
+	t.Helper()
+	return load(t, "set-auto-mtls").Sets[0].Set
+}
+
+// shows gives one snapshot after the other, the last for ever.
+func shows(snapshots ...*snapshot.Snapshot) (look, *int) {
+	looks := 0
+	return func(ctx context.Context) (*snapshot.Snapshot, error) {
+		s := snapshots[min(looks, len(snapshots)-1)]
+		looks++
+		return s, ctx.Err()
+	}, &looks
+}
+
+func TestHold(t *testing.T) {
+	t.Parallel()
+	at, looks := shows(load(t, "none"), load(t, "set-route-deleted"), load(t, "set-auto-mtls"))
+	if err := poll(t.Context(), at, demo(t), leads); err != nil || *looks != 3 {
+		t.Errorf("%v after %d looks, want none after 3", err, *looks)
+	}
+}
+
+func TestHoldNot(t *testing.T) {
+	t.Parallel()
+	at, looks := shows(load(t, "set-auto-mtls"), load(t, "set-route-deleted"), load(t, "none"))
+	if err := poll(t.Context(), at, demo(t), rid); err != nil || *looks != 3 {
+		t.Errorf("%v after %d looks, want none after 3", err, *looks)
+	}
+}
+
+// TestHoldNotForgetsDraining: Envoy keeps the routes of a listener that only drains; they hold nobody up.
+func TestHoldNotForgetsDraining(t *testing.T) {
+	t.Parallel()
+	s, before := load(t, "none"), load(t, "set-auto-mtls")
+	for i := range s.Proxies {
+		if s.Proxies[i].Role == snapshot.AtGateway {
+			for j := range before.Proxies {
+				if before.Proxies[j].Role == snapshot.AtGateway {
+					s.Proxies[i].Config.Routes = before.Proxies[j].Config.Routes
+				}
+			}
+			if len(s.Proxies[i].Config.Routes) == 0 {
+				t.Fatal("the capture has no routes")
+			}
+		}
+	}
+	if says := rid(s, demo(t)); says != "" {
+		t.Error(says)
+	}
+}
+
+// TestNotHeld: when the time is over, it says what is missing, and that it was the time.
+func TestNotHeld(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		capture string
+		missing func(*snapshot.Snapshot, egress.Set) string
+		want    string
+	}{
+		"not there yet": {"set-route-deleted", leads, "sends edition.cnn.com:80 to outbound|80||edition.cnn.com"},
+		"still there":   {"set-auto-mtls", rid, "gateway pod"},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), holdTick/2)
+		at, _ := shows(load(t, tt.capture))
+		err := poll(ctx, at, demo(t), tt.missing)
+		cancel()
+		var late *NotHeldError
+		if !errors.As(err, &late) || !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	at, _ := shows(load(t, "none"))
+	if err := poll(ctx, at, demo(t), leads); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "not seen with set default/demo in time") {
+		t.Errorf("stopped before the first look: %v", err)
+	}
+}
+
+// TestHoldCannotSee: what no waiting will show is an error at once.
+func TestHoldCannotSee(t *testing.T) {
+	t.Parallel()
+	s := load(t, "none")
+	s.Proxies[0].State = snapshot.State{Kind: snapshot.Forbidden, Detail: "no right to forward ports"}
+	at, looks := shows(s)
+	if err := poll(t.Context(), at, demo(t), leads); err == nil || !strings.Contains(err.Error(), "no right to forward ports") || *looks != 1 {
+		t.Errorf("%v after %d looks", err, *looks)
+	}
+	s = load(t, "none")
+	s.States[snapshot.Pods] = snapshot.State{Kind: snapshot.Forbidden, Detail: "no right to list pods"}
+	at, _ = shows(s)
+	if err := poll(t.Context(), at, demo(t), leads); err == nil || !strings.Contains(err.Error(), "no right to list pods") {
+		t.Errorf("%v", err)
+	}
+	failing := func(context.Context) (*snapshot.Snapshot, error) { return nil, kube.ErrUnreachable }
+	if err := poll(t.Context(), failing, demo(t), leads); !errors.Is(err, kube.ErrUnreachable) {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestHoldWaitsForUnread: a proxy that does not answer just now is asked again, and counts for nothing until it does.
+func TestHoldWaitsForUnread(t *testing.T) {
+	t.Parallel()
+	slow, blind := load(t, "set-auto-mtls"), load(t, "none")
+	slow.Proxies[0].State = snapshot.State{Kind: snapshot.TimedOut, Detail: "no answer"}
+	blind.States[snapshot.Pods] = snapshot.State{Kind: snapshot.Failed, Detail: "odd"}
+	at, looks := shows(slow, blind, load(t, "set-auto-mtls"))
+	if err := poll(t.Context(), at, demo(t), leads); err != nil || *looks != 3 {
+		t.Errorf("%v after %d looks", err, *looks)
+	}
+	at, looks = shows(slow, blind, load(t, "none"))
+	if err := poll(t.Context(), at, demo(t), rid); err != nil || *looks != 3 {
+		t.Errorf("%v after %d looks", err, *looks)
+	}
+}
+
+// TestHoldWithoutWorkloads: where no workload has a sidecar there is nothing to wait for.
+func TestHoldWithoutWorkloads(t *testing.T) {
+	t.Parallel()
+	s := load(t, "none")
+	s.Proxies = nil
+	at, looks := shows(s)
+	if err := poll(t.Context(), at, demo(t), leads); err != nil || *looks != 1 {
+		t.Errorf("%v after %d looks", err, *looks)
+	}
+}
