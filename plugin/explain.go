@@ -55,7 +55,7 @@ func explain(cmd *cobra.Command, w io.Writer, columns int, asked string) error {
 	}
 	paragraphs := func(text string) string {
 		var out []string
-		for _, p := range strings.Split(strings.TrimSpace(text), "\n\n") {
+		for p := range strings.SplitSeq(strings.TrimSpace(text), "\n\n") {
 			out = append(out, wrap(p, columns))
 		}
 		return strings.Join(out, "\n\n")

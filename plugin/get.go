@@ -168,7 +168,7 @@ func (g *get) print(s shownSet) error {
 		mode += " (" + modes(s.Set) + ")"
 	}
 	for _, line := range [][2]string{
-		{"set", s.Set.String()}, {"hosts", hostList(s.Hosts)}, {"mode", mode}, {"gateway", s.Gateway.String()}, {"Istio mTLS", string(s.MTLS)},
+		{"set", s.String()}, {"hosts", hostList(s.Hosts)}, {"mode", mode}, {"gateway", s.Gateway.String()}, {"Istio mTLS", string(s.MTLS)},
 	} {
 		if _, err := fmt.Fprintf(g.tool.Out, "%-12s%s\n", line[0], plain(line[1])); err != nil {
 			return err

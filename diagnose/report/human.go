@@ -69,7 +69,7 @@ func (d *drawing) heads() []string {
 // stop is one station in the drawing: its name, and what stands below it.
 type stop struct {
 	arrow, name, below string
-	state                    check.State
+	state              check.State
 }
 
 // hops draws the way on one line and the marks below it.

@@ -83,8 +83,8 @@ func TestKey(t *testing.T) {
 		}
 		seen[k] = in
 	}
-	if Key("a", "b") != Key("a", "b") {
-		t.Error("the same inputs have two keys")
+	if first, second := Key("a", "b"), Key("a", "b"); first != second {
+		t.Errorf("the same inputs have two keys: %s, %s", first, second)
 	}
 }
 

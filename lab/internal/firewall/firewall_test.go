@@ -1,6 +1,7 @@
 package firewall
 
 import (
+	"maps"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -81,9 +82,7 @@ func play(tables []Table, script string) ([]Table, error) {
 	var out []Table
 	for _, t := range tables {
 		copied := Table{Name: t.Name, Chains: map[string]string{}, Rules: append([]string{}, t.Rules...)}
-		for c, p := range t.Chains {
-			copied.Chains[c] = p
-		}
+		maps.Copy(copied.Chains, t.Chains)
 		out = append(out, copied)
 	}
 	for i := range out {
@@ -168,12 +167,8 @@ func merge(machine, lab []Table) []Table {
 	for _, l := range lab {
 		m := find(machine, l.Name)
 		both := Table{Name: l.Name, Chains: map[string]string{}, Rules: append(append([]string{}, l.Rules...), m.Rules...)}
-		for c, p := range l.Chains {
-			both.Chains[c] = p
-		}
-		for c, p := range m.Chains {
-			both.Chains[c] = p
-		}
+		maps.Copy(both.Chains, l.Chains)
+		maps.Copy(both.Chains, m.Chains)
 		out = append(out, both)
 	}
 	for _, m := range machine {
