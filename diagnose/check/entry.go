@@ -1,0 +1,112 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/trace"
+	"github.com/kubectl-egress/kubectl-egress/egress"
+)
+
+var noServiceEntry = Check{
+	Code:     "EGR002",
+	Title:    "no ServiceEntry for the host",
+	Severity: Fail,
+	Hop:      egress.AtSidecar,
+	Needs:    []snapshot.Source{snapshot.ServiceEntries},
+	Run: func(s *snapshot.Snapshot, p trace.Path) []Finding {
+		if strings.HasSuffix(string(p.Host), ".svc."+s.ClusterDomain()) {
+			return nil // a Service of the cluster needs none
+		}
+		known := p.Wanted.Entries(string(p.Host))
+		unknown := func(l *trace.Leg) bool {
+			return !slices.ContainsFunc(known, func(e *snapshot.ServiceEntry) bool {
+				return entryPort(e, p.Port) >= 0 && (l.Hop == egress.AtGateway || e.VisibleTo(s, l.Proxy.Namespace))
+			})
+		}
+		legs := append(stopped(&p, egress.AtSidecar, past...), stopped(&p, egress.AtGateway, trace.NoCluster)...)
+		legs = slices.DeleteFunc(legs, func(l *trace.Leg) bool {
+			through := l.Stop.Cluster == trace.Passthrough || l.Stop.Cluster == trace.BlackHole
+			return !unknown(l) || l.Hop == egress.AtSidecar && !through
+		})
+		if len(legs) == 0 {
+			return nil
+		}
+		f := because(legs)
+		f.Hop = legs[0].Hop
+		registerHost(s, &p, &f, known)
+		return []Finding{f}
+	},
+	Why: "Istio makes a listener and a cluster for an outside host only if a ServiceEntry names the host with the port. Without it the " +
+		"sidecar has nothing to match the host's traffic with, whatever the VirtualService says: it passes it through to the outside " +
+		"(outboundTrafficPolicy ALLOW_ANY), or refuses it (REGISTRY_ONLY).",
+	Fix: "Create a ServiceEntry with the host, the port, protocol TLS (HTTP for port 80), location MESH_EXTERNAL and resolution DNS.",
+}
+
+// registerHost says what is missing and creates it.
+func registerHost(s *snapshot.Snapshot, p *trace.Path, f *Finding, known []*snapshot.ServiceEntry) {
+	port := fields{"number": p.Port, "name": strings.ToLower(string(p.Protocol)), "protocol": string(p.Protocol)}
+	if len(known) > 0 {
+		e := known[0]
+		f.Object = object("ServiceEntry", e.Meta, "spec.ports")
+		if entryPort(e, p.Port) < 0 {
+			f.Message = fmt.Sprintf("ServiceEntry %s does not have port %d", e, p.Port)
+			f.Fix = patch(f.Object, add("/spec/ports/-", port))
+			return
+		}
+		f.Object.Field = "spec.exportTo"
+		f.Message = fmt.Sprintf("ServiceEntry %s is not exported to the client's namespace", e)
+		f.Fix = patch(f.Object, add("/spec/exportTo/-", f.explains[0].Proxy.Namespace))
+		return
+	}
+	namespace := "default"
+	if routes := routesFor(p); len(routes) > 0 {
+		namespace = routes[0].Namespace
+	}
+	f.Message = fmt.Sprintf("no ServiceEntry names %s", p.Host)
+	resolution := "DNS"
+	if p.Host.IsWildcard() {
+		resolution = "NONE"
+	}
+	f.Fix = apply(networking(s.Facts.Networking, "ServiceEntry", namespace, named(string(p.Host)), fields{
+		"hosts": []string{string(p.Host)}, "location": "MESH_EXTERNAL", "resolution": resolution, "ports": []any{port},
+	}))
+	if fix, ok := setOf(p); ok {
+		f.Fix = fix
+	}
+}
+
+var httpProtocolOnTLSPort = Check{
+	Code:     "EGR003",
+	Title:    "protocol HTTP on a port that carries TLS",
+	Severity: Fail,
+	Hop:      egress.AtSidecar,
+	Needs:    []snapshot.Source{snapshot.ServiceEntries},
+	Run: func(s *snapshot.Snapshot, p trace.Path) []Finding {
+		if p.Protocol != egress.ProtocolTLS {
+			return nil
+		}
+		for _, e := range p.Wanted.Entries(string(p.Host)) {
+			i := entryPort(e, p.Port)
+			if i < 0 || !slices.Contains([]string{"HTTP", "HTTP2", "GRPC"}, strings.ToUpper(e.Spec.Ports[i].Protocol)) {
+				continue
+			}
+			legs := slices.DeleteFunc(stopped(&p, egress.AtSidecar, past...), func(l *trace.Leg) bool { return !e.VisibleTo(s, l.Proxy.Namespace) })
+			if len(legs) == 0 {
+				continue
+			}
+			f := because(legs)
+			path := fmt.Sprintf("spec.ports[%d].protocol", i)
+			f.Object = object("ServiceEntry", e.Meta, path)
+			f.Message = fmt.Sprintf("ServiceEntry %s says that port %d speaks %s: sidecars do not look for server names there", e, p.Port, e.Spec.Ports[i].Protocol)
+			f.Fix = patch(f.Object, replace(fmt.Sprintf("/spec/ports/%d/protocol", i), "TLS"))
+			return []Finding{f}
+		}
+		return nil
+	},
+	Why: "A port of protocol HTTP makes sidecars look for HTTP requests. TLS is none, so it falls through to the chain for unknown traffic " +
+		"and goes straight out; the VirtualService's tls routes have no chain to stand in.",
+	Fix: "Give the port protocol TLS (or HTTPS).",
+}
