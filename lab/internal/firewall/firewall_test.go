@@ -1,8 +1,8 @@
 package firewall
 
 import (
-	"maps"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
