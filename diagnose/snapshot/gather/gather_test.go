@@ -14,7 +14,6 @@ import (
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
 	"github.com/kubectl-egress/kubectl-egress/egress"
 	"github.com/kubectl-egress/kubectl-egress/kube"
-	"github.com/kubectl-egress/kubectl-egress/mesh"
 )
 
 func gathered(t *testing.T, c *cluster, o Options) *snapshot.Snapshot {
@@ -145,110 +144,6 @@ func TestNothingToSay(t *testing.T) {
 	}
 }
 
-func TestPodsForbidden(t *testing.T) {
-	t.Parallel()
-	c := working(t)
-	c.fails["pods"] = kube.ErrForbidden
-	s := gathered(t, c, Options{})
-	if st := s.State(snapshot.Pods); st.Kind != snapshot.Forbidden {
-		t.Errorf("%+v", st)
-	}
-	s = gathered(t, c, Options{Namespace: "b"})
-	if st := s.State(snapshot.Pods); st.Kind != snapshot.Read || !slices.Contains(s.Notes, "only pods of namespace b may be listed") {
-		t.Errorf("%+v, notes %q", st, s.Notes)
-	}
-	if got := pods(s); !slices.Contains(got, "sidecar b/sleep-1 read") {
-		t.Errorf("%q", got)
-	}
-}
-
-func TestFrom(t *testing.T) {
-	t.Parallel()
-	for from, want := range map[string]string{
-		"a/sleep-3": "sidecar a/sleep-3 read", "b/sleep": "sidecar b/sleep-1 read", "deploy/sleep": "sidecar b/sleep-1 read",
-		"pod/sleep-2": "sidecar b/sleep-2 read", "sleep-2": "sidecar b/sleep-2 read", "deployment/sleep": "sidecar b/sleep-1 read",
-	} {
-		s := gathered(t, working(t), Options{From: from, Namespace: "b"})
-		if got := pods(s); len(got) != 2 || got[1] != want {
-			t.Errorf("%s: %q, want %s", from, got, want)
-		}
-		if s.From != from || s.State(snapshot.Pods).Kind != snapshot.Read {
-			t.Errorf("%s: from %q, %+v", from, s.From, s.State(snapshot.Pods))
-		}
-	}
-	var input *egress.InputError
-	for _, from := range []string{"a/nothing", "deploy/nothing", "c/sleep"} {
-		if _, err := Gather(t.Context(), working(t), Options{From: from, Facts: facts()}); !errors.As(err, &input) || !strings.Contains(err.Error(), "NAMESPACE/POD") {
-			t.Errorf("%s: %v", from, err)
-		}
-	}
-	c := working(t)
-	c.fails["pods@a"] = kube.ErrForbidden
-	if _, err := Gather(t.Context(), c, Options{From: "a/sleep", Facts: facts()}); !errors.Is(err, kube.ErrForbidden) || !strings.Contains(err.Error(), "find workload a/sleep") {
-		t.Errorf("%v", err)
-	}
-}
-
-// TestFromWithoutSidecar: a workload without a sidecar is told so and not traced.
-func TestFromWithoutSidecar(t *testing.T) {
-	t.Parallel()
-	c := working(t)
-	c.lists["pods"] += `
-- metadata: {namespace: nomesh, name: plain}
-  spec: {containers: [{name: plain}]}
-  status: {conditions: [{type: Ready, status: "True"}]}`
-	s := gathered(t, c, Options{From: "nomesh/plain"})
-	if got := pods(s); got[1] != "none nomesh/plain " || len(s.Notes) != 1 || !strings.Contains(s.Notes[0], "has no sidecar") {
-		t.Errorf("%q, notes %q", got, s.Notes)
-	}
-	if c.times("envoy nomesh/plain") != 0 {
-		t.Error("it was asked for its Envoy")
-	}
-}
-
-// TestSampling: bounds hold, are told, and the namespaces that matter come first.
-func TestSampling(t *testing.T) {
-	t.Parallel()
-	c := working(t)
-	f := facts()
-	for i := range 9 {
-		c.lists["pods"] += podText(fmt.Sprintf("a%d", i), "p", "p", "")
-		f.Gateways[0].Pods = append(f.Gateways[0].Pods, mesh.Pod{Name: fmt.Sprintf("egress-gateway-%d", 10+i), IP: fmt.Sprintf("10.0.1.%d", i), Ready: true})
-	}
-	s := gathered(t, c, Options{MaxNamespaces: 3, MaxPods: 2, Facts: f})
-	want := []string{
-		"gateway istio-system/egress-gateway-1 read", "gateway istio-system/egress-gateway-10 read",
-		"sidecar a/sleep-3 read", "sidecar a0/p read", "sidecar b/sleep-1 read",
-	}
-	if diff := cmp.Diff(want, pods(s)); diff != "" {
-		t.Errorf("-want +got\n%s", diff)
-	}
-	slices.Sort(s.Notes)
-	notes := []string{"3 of 11 namespaces with meshed pods looked at", "gateway istio-system/egress-gateway: 2 of 10 ready pods looked at"}
-	if diff := cmp.Diff(notes, s.Notes); diff != "" {
-		t.Errorf("-want +got\n%s", diff)
-	}
-}
-
-func TestNativeSidecar(t *testing.T) {
-	t.Parallel()
-	c := working(t)
-	c.lists["pods"] = `
-- metadata: {namespace: ns, name: native, ownerReferences: [{kind: StatefulSet, name: db}]}
-  spec: {containers: [{name: app}], initContainers: [{name: istio-init}, {name: istio-proxy, restartPolicy: Always, args: [proxy, sidecar]}]}
-  status: {conditions: [{type: Ready, status: "True"}]}
-- metadata: {namespace: ns, name: a-router}
-  spec: {containers: [{name: istio-proxy, args: [proxy, router]}]}
-  status: {conditions: [{type: Ready, status: "True"}]}
-- metadata: {namespace: ns, name: a-starting}
-  spec: {containers: [{name: istio-proxy}]}
-  status: {conditions: [{type: Ready, status: "False"}]}`
-	s := gathered(t, c, Options{Facts: &mesh.Facts{}})
-	if got := pods(s); len(got) != 1 || got[0] != "sidecar ns/native read" || s.Proxies[0].Owner != "statefulset/db" {
-		t.Errorf("%q, owner %q", got, s.Proxies[0].Owner)
-	}
-}
-
 // TestSlowEnvoy: one that never answers costs its deadline and no more, and is told apart from the others.
 func TestSlowEnvoy(t *testing.T) {
 	t.Parallel()
@@ -341,35 +236,6 @@ func TestOlderIstio(t *testing.T) {
 		if c.times("list "+want+"/virtualservices@") != 1 || c.times("list v1alpha3/envoyfilters@") != 1 {
 			t.Errorf("served %q: %q", served, c.asked)
 		}
-	}
-}
-
-// TestStrangers: a gateway that discovery did not take for one is read because a route leads to it.
-func TestStrangers(t *testing.T) {
-	t.Parallel()
-	c := working(t)
-	c.lists["virtualservices"] = `
-- metadata: {namespace: b, name: v}
-  spec: {hosts: [edition.cnn.com], gateways: [mesh, gw], tls: [
-    {match: [{gateways: [mesh]}], route: [{destination: {host: door.own.svc.cluster.local}}]},
-    {match: [{gateways: [gw]}], route: [{destination: {host: edition.cnn.com}}]}]}`
-	c.lists["services"] = `[{metadata: {namespace: own, name: door}, spec: {selector: {app: door}, ports: [{port: 443, targetPort: 8443}]}}]`
-	c.lists["pods@own"] = `
-- metadata: {namespace: own, name: door-gateway, labels: {app: door}}
-  spec: {containers: [{name: istio-proxy, args: [proxy, router]}]}
-  status: {podIP: 10.0.0.7, phase: Running, conditions: [{type: Ready, status: "True"}]}`
-	c.lists["pods"] += c.lists["pods@own"]
-	s := gathered(t, c, Options{})
-	ref := egress.GatewayRef{Namespace: "own", Service: "door"}
-	if g, ok := s.Facts.Gateway(ref); !ok || len(g.Pods) != 1 {
-		t.Fatalf("gateways %+v, notes %q", s.Facts.Gateways, s.Notes)
-	}
-	if got := pods(s); !slices.Contains(got, "gateway own/door-gateway read") {
-		t.Errorf("%q", got)
-	}
-	c.lists["services"] = `[]`
-	if s := gathered(t, c, Options{}); !slices.ContainsFunc(s.Notes, func(n string) bool { return strings.Contains(n, "gateway own/door") }) {
-		t.Errorf("nobody says that the gateway is not there: %q", s.Notes)
 	}
 }
 
