@@ -20,7 +20,7 @@ func Paths(s *snapshot.Snapshot) []egress.Path {
 			continue
 		}
 		for _, p := range set.Paths() {
-			f.add(p)
+			f.add(f.resolved(p))
 		}
 	}
 	for _, l := range f.wanted.Lines() {
@@ -33,6 +33,14 @@ func Paths(s *snapshot.Snapshot) []egress.Path {
 		return cmp.Or(strings.Compare(string(a.Host), string(b.Host)), cmp.Compare(a.Port, b.Port))
 	})
 	return f.paths
+}
+
+// resolved gives a path of a set that names no gateway the mesh's only one, as enable would.
+func (f *finder) resolved(p egress.Path) egress.Path {
+	if p.Gateway == (egress.GatewayRef{}) && p.Mode != egress.Direct && len(f.s.Facts.Gateways) == 1 {
+		p.Gateway = f.s.Facts.Gateways[0].Ref()
+	}
+	return p
 }
 
 type finder struct {
