@@ -75,8 +75,14 @@ offline() {
 	printf 'Every check below is really run, on the captures of that cluster.\n'
 }
 
+versions() {
+	local envoy
+	envoy=$(kubectl -n istio-system exec deploy/istio-egressgateway -- pilot-agent request GET server_info 2>/dev/null | sed -n 's|^ "version": "[^/]*/\([^/]*\)/.*|\1|p')
+	printf 'Istio %s, Envoy %s\n' "$(kubectl egress check -o json | sed -n 's/.*"istioVersion": *"\([^"]*\)".*/\1/p')" "$envoy"
+}
+
 bring_up() {
-	bin/lab build
+	# up builds what is not built; it looks first whether this machine can run containers (exit code 3 if not)
 	bin/lab up || {
 		local code=$?
 		[ $code -eq 3 ] || fail "the lab did not come up (exit code $code)"
@@ -85,18 +91,19 @@ bring_up() {
 		offline
 		return
 	}
+	BROUGHT_UP=$([ -n "$WAS_UP" ] || echo 1)
 	bin/lab load
 	eval "$(bin/lab env)"
 	export PATH="$PWD/bin:$PATH"
 	CLIENT_IP=$(kubectl get pod -l app=sleep -o 'jsonpath={.items[0].status.podIP}')
 	GATEWAY_IP=$(kubectl -n istio-system get pod -l istio=egressgateway -o 'jsonpath={.items[0].status.podIP}')
-	[ -z "${RECORD:-}" ] || { mkdir -p "$RECORDED"; kubectl egress version >"$RECORDED/versions.txt"; }
+	[ -z "${RECORD:-}" ] || { mkdir -p "$RECORDED"; versions >"$RECORDED/versions.txt"; }
 }
 
 finish() {
 	local code=$?
 	rm -f "$OUT"
-	if [ -z "${OFFLINE:-}" ] && [ -z "${KEEP:-}" ] && [ -z "$WAS_UP" ]; then
+	if [ -z "${OFFLINE:-}" ] && [ -z "${KEEP:-}" ] && [ -n "$BROUGHT_UP" ]; then
 		tell "Taking the cluster down again (KEEP=1 keeps it)"
 		bin/lab down || true
 	fi
@@ -105,6 +112,7 @@ finish() {
 
 OUT=$(mktemp)
 WAS_UP=
+BROUGHT_UP=
 trap 'rm -f "$OUT"' EXIT
 if [ -n "${OFFLINE:-}" ]; then
 	offline

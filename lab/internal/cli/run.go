@@ -24,6 +24,10 @@ import (
 )
 
 func runBuild(ctx context.Context, i *invocation) error {
+	// Told before ten minutes of compiling, not after: what is built is for this machine.
+	if err := machine.Check(ctx); err != nil {
+		return err
+	}
 	unlock, err := i.lock(ctx)
 	if err != nil {
 		return err
