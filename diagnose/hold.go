@@ -145,7 +145,7 @@ func unreadable(s *snapshot.Snapshot) error {
 
 // unseen says which proxy could not be read this time: nothing is known of it, so it cannot count as one that has the routes.
 func unseen(s *snapshot.Snapshot) string {
-	if st := s.State(snapshot.Pods); st.Kind != snapshot.Read {
+	if st := s.State(snapshot.Pods); !st.Known() {
 		return "the pods could not be read: " + st.Detail
 	}
 	for i := range s.Proxies {
