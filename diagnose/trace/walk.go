@@ -70,6 +70,11 @@ func (w *Walker) nobody() *Stop {
 	if st := w.s.State(snapshot.Pods); !st.Known() {
 		return &Stop{Kind: Unread, Step: "workload", Says: "pods could not be read: " + st.Detail}
 	}
+	for i := range w.s.Proxies {
+		if p := &w.s.Proxies[i]; p.Role == snapshot.NoProxy {
+			return &Stop{Kind: NoWorkload, Step: "workload", Says: fmt.Sprintf("%s has no sidecar: what it sends is not Istio's to lead, and is not traced", p.Name())}
+		}
+	}
 	return &Stop{Kind: NoWorkload, Step: "workload", Says: "there is no running pod with a sidecar to look at"}
 }
 

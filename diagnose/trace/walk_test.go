@@ -183,6 +183,10 @@ func TestNoWorkload(t *testing.T) {
 	if stop := Walk(s, to("edition.cnn.com", 443)).Legs[0].Stop; stop.Kind != NoWorkload {
 		t.Errorf("%+v", stop)
 	}
+	s.Proxies = []snapshot.Proxy{{Namespace: "nomesh", Pod: "plain", Role: snapshot.NoProxy}}
+	if stop := Walk(s, to("edition.cnn.com", 443)).Legs[0].Stop; stop.Kind != NoWorkload || !strings.Contains(stop.Says, "nomesh/plain has no sidecar") {
+		t.Errorf("%+v", stop)
+	}
 	s.States[snapshot.Pods] = snapshot.State{Kind: snapshot.Forbidden, Detail: "cannot list pods"}
 	if stop := Walk(s, to("edition.cnn.com", 443)).Legs[0].Stop; stop.Kind != Unread || !strings.Contains(stop.Says, "cannot list pods") {
 		t.Errorf("%+v", stop)
