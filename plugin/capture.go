@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/gather"
+	"github.com/kubectl-egress/kubectl-egress/egress"
 )
 
 type capture struct {
@@ -76,7 +77,7 @@ func (t *tool) open(name string) (io.Reader, func(), error) {
 	}
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, egress.Inputf("%v", err)
 	}
 	return f, func() { _ = f.Close() }, nil // nothing was written that closing could lose
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/kubectl-egress/kubectl-egress/diagnose/report"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/gather"
+	"github.com/kubectl-egress/kubectl-egress/egress"
 )
 
 // checkEvery is how often check --wait looks again.
@@ -215,7 +216,7 @@ func (t *tool) load(name string) (*snapshot.Snapshot, error) {
 	defer closeFile()
 	s, err := snapshot.Load(in)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, egress.Inputf("%s: %v", name, err)
 	}
 	return s, nil
 }

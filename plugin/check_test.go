@@ -123,7 +123,7 @@ func TestCheckAndCaptureFlags(t *testing.T) {
 func TestCaptureFromNowhere(t *testing.T) {
 	t.Parallel()
 	code, _, errs := command(t, "check", "--from", t.TempDir()+"/absent.json")
-	if code != exitFailed || !strings.Contains(errs, "absent.json") || strings.Count(errs, "\n") != 1 {
+	if code != exitUsage || !strings.Contains(errs, "absent.json") || strings.Count(errs, "\n") != 1 {
 		t.Errorf("exit code %d\n%s", code, errs)
 	}
 }

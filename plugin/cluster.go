@@ -10,6 +10,7 @@ import (
 
 	"k8s.io/klog/v2"
 
+	"github.com/kubectl-egress/kubectl-egress/apply/recipe"
 	"github.com/kubectl-egress/kubectl-egress/egress"
 	"github.com/kubectl-egress/kubectl-egress/kube"
 )
@@ -36,7 +37,11 @@ func (t *tool) connect(a access) (*kube.Client, error) {
 // declare checks what was declared before the cluster is contacted, puts it into the namespace of the flags or the kubeconfig, and
 // gives a client for it.
 func (t *tool) declare(d egress.Declaration, a access) (egress.Set, *kube.Client, error) {
-	if _, err := egress.ParseSet(d); err != nil {
+	set, err := egress.ParseSet(d)
+	if err != nil {
+		return egress.Set{}, nil, err
+	}
+	if err := recipe.Can(set); err != nil {
 		return egress.Set{}, nil, err
 	}
 	client, err := t.connect(a)
@@ -44,8 +49,7 @@ func (t *tool) declare(d egress.Declaration, a access) (egress.Set, *kube.Client
 		return egress.Set{}, nil, err
 	}
 	d.Namespace = client.Namespace()
-	set, err := egress.ParseSet(d)
-	if err != nil {
+	if set, err = egress.ParseSet(d); err != nil {
 		client.Close()
 		return egress.Set{}, nil, err
 	}

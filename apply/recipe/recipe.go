@@ -34,12 +34,10 @@ var recipes = map[egress.Mode]recipe{
 // Build gives the objects of a set in the order in which they are to be written: ServiceEntries, Gateway, DestinationRule,
 // VirtualServices. What the user can mend by asking for something else is an *egress.InputError.
 func Build(set egress.Set, facts mesh.Facts) ([]Object, error) {
-	routes := set.Routes()
-	for _, r := range routes {
-		if recipes[r.Mode] == nil {
-			return nil, unavailable(set, r)
-		}
+	if err := Can(set); err != nil {
+		return nil, err
 	}
+	routes := set.Routes()
 	d, err := newDraft(set, facts)
 	if err != nil {
 		return nil, err
@@ -50,6 +48,17 @@ func Build(set egress.Set, facts mesh.Facts) ([]Object, error) {
 		}
 	}
 	return d.objects()
+}
+
+// Can refuses a set that needs a mode which has no recipe yet, before anything is known of a cluster. The error is an
+// *egress.InputError that names the modes there are.
+func Can(set egress.Set) error {
+	for _, r := range set.Routes() {
+		if recipes[r.Mode] == nil {
+			return unavailable(set, r)
+		}
+	}
+	return nil
 }
 
 // Available lists the modes that Build can make, sorted. Auto is available as far as the modes that it stands for are.
