@@ -86,7 +86,8 @@ ifeq ($(origin KUBECONFIG),command line)
 	$(GO) run ./hack/bench
 else
 	$(MAKE) lab-load
-	eval "$$($(BIN)/lab env)" && $(GO) run ./hack/bench
+	eval "$$($(BIN)/lab env)" && $(BIN)/kubectl-egress enable --domains=edition.cnn.com --name=bench && \
+		{ $(GO) run ./hack/bench; code=$$?; $(BIN)/kubectl-egress cleanup bench --yes; exit $$code; }
 endif
 
 clean: ## what was built here
