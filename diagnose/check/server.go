@@ -29,11 +29,15 @@ var serverNameUnknown = Check{
 			if !selects(o.Gateway, p.Want) || !o.ends() || slices.ContainsFunc(o.Server.Hosts, func(h string) bool { return serverCovers(h, sni) }) {
 				continue
 			}
+			rule, path, tls := sender(s, &p, legs[0])
+			if tls != nil && slices.ContainsFunc(o.Server.Hosts, func(h string) bool { return tls.SNI != "" && serverCovers(h, tls.SNI) }) {
+				continue // the rule is right: it is the proxy that has not got it yet
+			}
 			f := because(legs)
 			f.Object = object("Gateway", o.Gateway.Meta, fmt.Sprintf("spec.servers[%d].hosts", o.Index))
 			f.Message = fmt.Sprintf("sidecars send server name %s, which is not among the hosts of Gateway %s (%s)",
 				sni, o.Gateway, strings.Join(o.Server.Hosts, ", "))
-			if rule, path, tls := sender(s, &p, legs[0]); rule != nil && tls != nil {
+			if tls != nil {
 				f.Object = object("DestinationRule", rule.Meta, field(path+"/sni"))
 				f.Fix = patch(f.Object, add(path+"/sni", string(p.Host)))
 			} else {
@@ -208,81 +212,4 @@ func withdraw(o *Object, theirs opened, p *trace.Path) string {
 		return patch(o, remove(fmt.Sprintf("/spec/servers/%d", theirs.Index)))
 	}
 	return fmt.Sprintf("kubectl -n %s delete %s %s", word(o.Namespace), resources[o.Kind], word(o.Name))
-}
-
-var tlsModesDiffer = Check{
-	Code:     "EGR024",
-	Title:    "sidecar and gateway disagree about TLS",
-	Severity: Fail,
-	Hop:      egress.AtGateway,
-	Needs:    []snapshot.Source{snapshot.Gateways, snapshot.VirtualServices, snapshot.DestinationRules},
-	Run: func(s *snapshot.Snapshot, p trace.Path) []Finding {
-		legs := stopped(&p, egress.AtGateway, trace.NoChain, trace.PlainToTLS, trace.TLSToPlain)
-		if len(legs) == 0 {
-			return nil
-		}
-		for _, o := range meant(&p, legs[0]) {
-			if _, _, clashes := clash(s, &p, o); clashes || !selects(o.Gateway, p.Want) {
-				continue
-			}
-			istio := len(legs[0].Ask.TLS) > 0 && legs[0].Ask.TLS[0].Mode == admin.IstioMutual
-			switch {
-			case istio && !o.ends():
-				return []Finding{endHere(s, &p, legs, o)}
-			case !istio && o.ends():
-				return []Finding{beginThere(s, &p, legs, o)}
-			}
-		}
-		return nil
-	},
-	Why: "Gateway pods do not take part in automatic mTLS: only the DestinationRule decides whether sidecars begin Istio's TLS to them, and " +
-		"only the Gateway's server whether it is ended there. If one does and the other does not, connections break: plain text meets " +
-		"a TLS listener, TLS meets an HTTP listener (400 DPE), or Istio's own handshake is sent on to the outside server.",
-	Fix: "Use ISTIO_MUTUAL in both, with sni in the subset, or in neither.",
-}
-
-// endHere mends a gateway that does not end what the sidecars begin: they no longer begin it.
-func endHere(s *snapshot.Snapshot, p *trace.Path, legs []*trace.Leg, o opened) Finding {
-	f := because(legs)
-	f.Message = fmt.Sprintf("sidecars begin Istio's TLS to the gateway, and server %d of Gateway %s (%s) does not end it",
-		o.Server.Port.Number, o.Gateway, o.Server.Port.Protocol)
-	f.Object = object("Gateway", o.Gateway.Meta, fmt.Sprintf("spec.servers[%d].tls", o.Index))
-	if rule, path, tls := sender(s, p, legs[0]); rule != nil && tls != nil {
-		f.Object = object("DestinationRule", rule.Meta, field(path))
-		f.Fix = patch(f.Object, replace(path, fields{"mode": "DISABLE"}))
-	}
-	return f
-}
-
-// beginThere mends sidecars that do not begin what the gateway wants to end: a subset with Istio's TLS, and the route to it.
-func beginThere(s *snapshot.Snapshot, p *trace.Path, legs []*trace.Leg, o opened) Finding {
-	f := because(legs)
-	f.Message = fmt.Sprintf("server %d of Gateway %s ends TLS (%s), and sidecars send it %s",
-		o.Server.Port.Number, o.Gateway, o.Server.TLS.Mode, map[bool]string{true: "the application's own", false: "plain text"}[len(legs[0].Ask.TLS) > 0])
-	f.Object = object("Gateway", o.Gateway.Meta, fmt.Sprintf("spec.servers[%d].tls", o.Index))
-	for _, l := range p.Wanted.Toward(string(p.Host), p.Port) {
-		if !l.ForMesh() {
-			continue
-		}
-		subset := l.Subset
-		if subset == "" {
-			subset = named(string(p.Host))
-		}
-		having, rules := rulesFor(s, p, subset)
-		rule := lookUp(s, rules, p.Gateway.Namespace, p.Gateway.Namespace)
-		f.Fix = createRule(s, p, subset, named(string(p.Host)))
-		switch {
-		case having != nil:
-			i := slices.IndexFunc(having.Spec.Subsets, func(sub snapshot.Subset) bool { return sub.Name == subset })
-			f.Fix = patch(object("DestinationRule", having.Meta, ""), replace(fmt.Sprintf("/spec/subsets/%d", i), subsetSpec(p, subset)))
-		case rule != nil:
-			f.Fix = addSubset(object("DestinationRule", rule.Meta, ""), rule, subsetSpec(p, subset))
-		}
-		if l.Subset == "" {
-			v := object("VirtualService", l.VirtualService.Meta, "")
-			f.Fix += "\n" + patch(v, add(fmt.Sprintf("/spec/%s/%d/route/0/destination/subset", l.List, l.Index), subset))
-		}
-		break
-	}
-	return f
 }

@@ -25,7 +25,7 @@ var subsetNotFound = Check{
 			subset = name.Subset
 			return false
 		})
-		if len(legs) == 0 {
+		if len(legs) == 0 || found(s, &p, legs[0].Proxy.Namespace, subset) {
 			return nil
 		}
 		f := because(legs)
@@ -36,6 +36,13 @@ var subsetNotFound = Check{
 		"own namespace, then in that of the gateway's Service, then in Istio's root namespace, and takes the first that is exported to " +
 		"it. If it finds no rule with the subset, the route leads to a cluster that does not exist: 503 NC, or a reset connection.",
 	Fix: "Put the DestinationRule with the subset into the namespace of the gateway's Service, exported to all.",
+}
+
+// found says whether the rule that a sidecar takes has the subset: then it is the proxy that has not got it yet.
+func found(s *snapshot.Snapshot, p *trace.Path, client, subset string) bool {
+	_, rules := rulesFor(s, p, subset)
+	used := lookUp(s, rules, client, p.Gateway.Namespace)
+	return used != nil && hasSubset(used, subset)
 }
 
 // provideSubset says why the subset is not found and brings it to where it is.
@@ -78,11 +85,15 @@ func rulesFor(s *snapshot.Snapshot, p *trace.Path, subset string) (having *snaps
 			continue
 		}
 		all = append(all, d)
-		if having == nil && slices.ContainsFunc(d.Spec.Subsets, func(sub snapshot.Subset) bool { return sub.Name == subset }) {
+		if having == nil && hasSubset(d, subset) {
 			having = d
 		}
 	}
 	return having, all
+}
+
+func hasSubset(d *snapshot.DestinationRule, name string) bool {
+	return slices.ContainsFunc(d.Spec.Subsets, func(sub snapshot.Subset) bool { return sub.Name == name })
 }
 
 // lookUp takes the rule that a sidecar takes: of its own namespace, then of the Service's, then of the root namespace.
@@ -141,19 +152,25 @@ func sender(s *snapshot.Snapshot, p *trace.Path, leg *trace.Leg) (rule *snapshot
 	if !ok {
 		return nil, "", nil
 	}
-	having, rules := rulesFor(s, p, name.Subset)
+	return settings(s, p, client, name.Subset, name.Port)
+}
+
+// settings finds the DestinationRule and the place in it that decides about TLS from sidecars of a namespace to a subset and port of
+// the gateway.
+func settings(s *snapshot.Snapshot, p *trace.Path, client, subset string, port int) (rule *snapshot.DestinationRule, path string, tls *snapshot.ClientTLS) {
+	_, rules := rulesFor(s, p, subset)
 	rule = lookUp(s, rules, client, p.Gateway.Namespace)
-	if rule == nil || having == nil && name.Subset != "" {
+	if rule == nil || subset != "" && !hasSubset(rule, subset) {
 		return nil, "", nil
 	}
 	for i := range rule.Spec.Subsets {
-		if rule.Spec.Subsets[i].Name == name.Subset {
-			if path, tls = policyTLS(rule.Spec.Subsets[i].TrafficPolicy, name.Port); tls != nil {
+		if rule.Spec.Subsets[i].Name == subset {
+			if path, tls = policyTLS(rule.Spec.Subsets[i].TrafficPolicy, port); tls != nil {
 				return rule, fmt.Sprintf("/spec/subsets/%d/trafficPolicy%s", i, path), tls
 			}
 		}
 	}
-	path, tls = policyTLS(rule.Spec.TrafficPolicy, name.Port)
+	path, tls = policyTLS(rule.Spec.TrafficPolicy, port)
 	return rule, "/spec/trafficPolicy" + path, tls
 }
 

@@ -1,0 +1,140 @@
+package check
+
+import (
+	"encoding/json"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	jsonpatch "gopkg.in/evanphx/json-patch.v4"
+
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+)
+
+// TestFixesMendTheObjects follows every printed command on the objects of its capture: it must apply to them as they are, and
+// afterwards the check must no longer blame them, although the proxies are still those of the fault. That the proxies follow is
+// shown on a real cluster, end to end.
+func TestFixesMendTheObjects(t *testing.T) {
+	t.Parallel()
+	for _, name := range faults() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := load(t, name)
+			_, findings := diagnosis(s)
+			for _, f := range findings {
+				if f.State != Fail {
+					continue
+				}
+				if f.Code == "EGR026" {
+					if !strings.HasPrefix(f.Fix, "kubectl -n istio-system get pods -l ") {
+						t.Errorf("pods that are not there cannot be mended, only looked for: %s", f.Fix)
+					}
+					continue
+				}
+				mended := follow(t, s, f.Fix)
+				_, after := diagnosis(mended)
+				if slices.ContainsFunc(after, func(g Finding) bool { return g.Code == f.Code && g.State == Fail }) {
+					t.Errorf("%s is still there after\n%s", f.Code, f.Fix)
+				}
+			}
+		})
+	}
+}
+
+var (
+	patched = regexp.MustCompile(`^kubectl -n (\S+) patch (\S+) (\S+) --type=json -p '([^']*)'$`)
+	deleted = regexp.MustCompile(`^kubectl -n (\S+) delete (\S+) (\S+)$`)
+)
+
+// kinds are the words for kinds in commands, and the lists of a snapshot that they stand for.
+var kinds = map[string]string{
+	"gateways.networking.istio.io": "gateways", "virtualservice": "virtualServices", "destinationrule": "destinationRules",
+	"serviceentry": "serviceEntries", "Gateway": "gateways", "VirtualService": "virtualServices", "DestinationRule": "destinationRules",
+	"ServiceEntry": "serviceEntries", "Telemetry": "telemetries",
+}
+
+// follow does to the objects of a snapshot what commands say.
+func follow(t *testing.T, s *snapshot.Snapshot, commands string) *snapshot.Snapshot {
+	t.Helper()
+	raw, err := json.Marshal(s.Objects)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var objects map[string][]map[string]any
+	if err := json.Unmarshal(raw, &objects); err != nil {
+		t.Fatal(err)
+	}
+	find := func(list, namespace, name string) int {
+		return slices.IndexFunc(objects[list], func(o map[string]any) bool {
+			m := o["metadata"].(map[string]any)
+			return m["namespace"] == namespace && m["name"] == name
+		})
+	}
+	for rest := commands; rest != ""; {
+		var command string
+		if body, ok := strings.CutPrefix(rest, "kubectl apply -f - <<'EOF'\n"); ok {
+			manifest, after, ended := strings.Cut(body, "\nEOF")
+			if !ended {
+				t.Fatalf("the manifest does not end: %s", rest)
+			}
+			rest = strings.TrimPrefix(after, "\n")
+			var o map[string]any
+			if err := json.Unmarshal([]byte(manifest), &o); err != nil {
+				t.Fatalf("%v: %s", err, manifest)
+			}
+			list := kinds[o["kind"].(string)]
+			objects[list] = append(objects[list], o)
+			continue
+		}
+		command, rest, _ = strings.Cut(rest, "\n")
+		if m := deleted.FindStringSubmatch(command); m != nil {
+			i := find(kinds[m[2]], m[1], m[3])
+			if i < 0 {
+				t.Fatalf("there is nothing to delete: %s", command)
+			}
+			objects[kinds[m[2]]] = slices.Delete(objects[kinds[m[2]]], i, i+1)
+			continue
+		}
+		m := patched.FindStringSubmatch(command)
+		if m == nil {
+			t.Fatalf("not a command that is known: %q", command)
+		}
+		i := find(kinds[m[2]], m[1], m[3])
+		if i < 0 {
+			t.Fatalf("there is nothing to patch: %s", command)
+		}
+		objects[kinds[m[2]]][i] = apply6902(t, objects[kinds[m[2]]][i], m[4])
+	}
+	out := *s
+	out.Objects = snapshot.Objects{}
+	if raw, err = json.Marshal(objects); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(raw, &out.Objects); err != nil {
+		t.Fatal(err)
+	}
+	return &out
+}
+
+// apply6902 applies a JSON patch as the API server does: with the same library.
+func apply6902(t *testing.T, o map[string]any, patch string) map[string]any {
+	t.Helper()
+	p, err := jsonpatch.DecodePatch([]byte(patch))
+	if err != nil {
+		t.Fatalf("%v: %s", err, patch)
+	}
+	before, err := json.Marshal(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := p.Apply(before)
+	if err != nil {
+		t.Fatalf("%v: %s\non %s", err, patch, before)
+	}
+	var out map[string]any
+	if err := json.Unmarshal(after, &out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
