@@ -146,7 +146,7 @@ func referenceHost(rc *admin.RouteConfig, authority string) string {
 			exact = d
 		case d == "*":
 			all = d
-		case strings.HasPrefix(d, "*") && strings.HasSuffix(authority, d[1:]) && len(authority) > len(d)-1 && len(d) > len(suffix):
+		case strings.HasPrefix(d, "*") && strings.HasSuffix(authority, d[1:]) && len(authority) >= len(d) && len(d) > len(suffix):
 			suffix = d
 		case strings.HasSuffix(d, "*") && strings.HasPrefix(authority, d[:len(d)-1]) && len(d) > len(prefix):
 			prefix = d

@@ -119,7 +119,7 @@ func TestKept(t *testing.T) {
 		text[i] = 'x' // the model must not look into the reader's buffer
 	}
 	again, err := json.Marshal(c)
-	if err != nil || string(again) != string(saved) {
+	if err != nil || !bytes.Equal(again, saved) {
 		t.Errorf("the model changed with the text: %v", err)
 	}
 }
