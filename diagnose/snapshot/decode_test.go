@@ -25,7 +25,7 @@ func TestObjectsKeepWhatDecides(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, doc := range strings.SplitSeq("\n"+string(text), "\n---\n") {
+		for doc := range strings.SplitSeq("\n"+string(text), "\n---\n") {
 			var want struct {
 				Kind string
 				Spec map[string]any
