@@ -79,7 +79,7 @@ func TestSight(t *testing.T) {
 			c.kube("-n", namespace, "rollout", "undo", "deploy/"+name)
 			c.kube("-n", namespace, "rollout", "status", "deploy/"+name, "--timeout=90s")
 		})
-		c.follow(c.fix("EGR052"))
+		c.follow(c.fixOf("skip", "EGR052"))
 		c.kube("-n", namespace, "rollout", "status", "deploy/"+name, "--timeout=90s")
 		c.sees("pass", "EGR052")
 	})
@@ -90,7 +90,7 @@ func TestSight(t *testing.T) {
 		t.Cleanup(func() { c.meshConfig(mesh) })
 		c.meshConfig(strings.Replace(mesh, "accessLogFile: /dev/stdout", "accessLogFile: \"\"", 1))
 		c.sees("skip", "EGR051")
-		c.follow(c.fix("EGR051"))
+		c.follow(c.fixOf("skip", "EGR051"))
 		c.sees("pass", "EGR051")
 	})
 }
@@ -115,11 +115,11 @@ func (c *cluster) sees(state, code string) {
 	})
 }
 
-// fix gives the remedy that check prints for a code.
-func (c *cluster) fix(code string) string {
+// fixOf gives the remedy that check prints for a code in a state.
+func (c *cluster) fixOf(state, code string) string {
 	c.t.Helper()
 	for _, f := range c.check().Findings {
-		if f.Code == code && f.Fix != "" {
+		if f.Code == code && f.State == state && f.Fix != "" {
 			return f.Fix
 		}
 	}
@@ -145,4 +145,23 @@ func fault(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	return string(b)
+}
+
+// TestSetIsMended deletes what a set stands on. The fix that check prints puts back what was declared, from the cluster's own record.
+func TestSetIsMended(t *testing.T) {
+	c := newCluster(t)
+	t.Cleanup(func() { c.forget("refusals") })
+	c.plugin(0, enableArgs()...)
+	c.kube("-n", "default", "delete", "virtualservice", "egress-refusals."+*host)
+	c.eventually("check names EGR001", 30*time.Second, func() (bool, string) {
+		got := strings.Join(c.check().codes("fail", "warn"), " ")
+		return got == "EGR001", "codes " + got
+	})
+	c.follow(c.fixOf("fail", "EGR001"))
+	if rep := c.check("refusals"); rep.ExitCode != 0 {
+		t.Errorf("exit %d after the fix, %v", rep.ExitCode, rep.codes("fail"))
+	}
+	if !c.passes(*clientRef, "https://"+*host, *outsideRef) {
+		t.Error("after the fix the request still goes round the gateway")
+	}
 }

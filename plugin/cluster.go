@@ -48,7 +48,9 @@ func (t *tool) declare(d egress.Declaration, a access) (egress.Set, *kube.Client
 	if err != nil {
 		return egress.Set{}, nil, err
 	}
-	d.Namespace = client.Namespace()
+	if d.Namespace == "" {
+		d.Namespace = client.Namespace()
+	}
 	if set, err = egress.ParseSet(d); err != nil {
 		client.Close()
 		return egress.Set{}, nil, err

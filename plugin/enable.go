@@ -40,17 +40,18 @@ type enable struct {
 func newEnable(t *tool) *cobra.Command {
 	e := &enable{tool: t}
 	cmd := &cobra.Command{
-		Use:   "enable --domains=HOST[,HOST…]",
+		Use:   "enable --domains=HOST[,HOST…] | -f FILE",
 		Short: "Declare a set of hosts and have its configuration put on the cluster",
 		Long: "Declare a set of hosts outside the mesh and have the documented Istio configuration put on the cluster, so that traffic " +
 			"to them leaves through the egress gateway. Everything is first checked by a dry run on the server. Running it again changes nothing",
 		Example: t.examples(
 			"TLS and plain HTTP to one host leave through the gateway", "enable --domains=edition.cnn.com",
 			"two hosts in one set, TLS only", "enable --domains=edition.cnn.com,en.wikipedia.org --name=news --mode=passthrough",
+			"the same from a file, as a set keeps it in its ConfigMap", "enable -f set.yaml",
 			"what would happen", "enable --domains=edition.cnn.com --dry-run=server"),
 		GroupID: groupWrite,
 		Args:    noArguments,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return e.run(cmd.Context()) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return e.run(cmd) },
 	}
 	e.declared.flags(cmd)
 	f := cmd.Flags()
@@ -64,8 +65,13 @@ func newEnable(t *tool) *cobra.Command {
 	return cmd
 }
 
-func (e *enable) run(ctx context.Context) error {
-	set, client, err := e.tool.declare(e.declared.declaration(), readWrite)
+func (e *enable) run(cmd *cobra.Command) error {
+	ctx := cmd.Context()
+	declaration, err := e.declared.declaration(e.tool, cmd)
+	if err != nil {
+		return err
+	}
+	set, client, err := e.tool.declare(declaration, readWrite)
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ type render struct {
 func newRender(t *tool) *cobra.Command {
 	r := &render{tool: t}
 	cmd := &cobra.Command{
-		Use:   "render --domains=HOST[,HOST…]",
+		Use:   "render --domains=HOST[,HOST…] | -f FILE",
 		Short: "Print the objects that enable would apply, without any cluster",
 		Long: "Print the objects that enable would apply, without any cluster. What enable finds out from the mesh is assumed to be " +
 			"as Istio's own chart has it, unless flags say otherwise; --mtls=auto means on here",
@@ -51,9 +51,12 @@ func newRender(t *tool) *cobra.Command {
 }
 
 func (r *render) run(cmd *cobra.Command) error {
-	d := r.declared.declaration()
-	if d.Namespace = *r.tool.config.Namespace; d.Namespace == "" {
-		d.Namespace = "default"
+	d, err := r.declared.declaration(r.tool, cmd)
+	if err != nil {
+		return err
+	}
+	if ns := *r.tool.config.Namespace; ns != "" {
+		d.Namespace = ns
 	}
 	if d.Gateway == "" {
 		d.Gateway = assumedGateway
