@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -104,6 +105,23 @@ func socket(t *testing.T, path string, keepListening bool) {
 	}
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
+	}
+	// A program that another test starts holds every file of this process until it becomes itself, the socket too: it is dead only then.
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for {
+		c, err := (&net.Dialer{}).DialContext(t.Context(), "unix", path)
+		if err != nil {
+			return
+		}
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-tick.C:
+		case <-t.Context().Done():
+			t.Fatal(t.Context().Err())
+		}
 	}
 }
 
