@@ -25,6 +25,13 @@ type Declaration struct {
 	Mode      string   // empty: auto
 	Gateway   string   // NAMESPACE/SERVICE; empty: discovered
 	MTLS      string   // auto, on or off; empty: auto
+
+	CommonHost  string   // of mode common-host
+	Credential  string   // of mode mtls-origination: a Secret
+	CASecret    string   // of mode tls-origination: a Secret with ca.crt
+	CA          string   // of mode tls-origination: PEM
+	ExportTo    []string // ".", "*", namespaces; empty: as the mesh does
+	LegacyCerts bool
 }
 
 // document is Declaration as YAML.
@@ -37,6 +44,13 @@ type document struct {
 	Mode       string   `json:"mode,omitempty"`
 	Gateway    string   `json:"gateway,omitempty"`
 	MTLS       onOff    `json:"mtls,omitempty"`
+
+	CommonHost  string   `json:"commonHost,omitempty"`
+	Credential  string   `json:"credential,omitempty"`
+	CASecret    string   `json:"caSecret,omitempty"`
+	CA          string   `json:"ca,omitempty"`
+	ExportTo    []string `json:"exportTo,omitempty"`
+	LegacyCerts bool     `json:"legacyCerts,omitempty"`
 }
 
 // onOff is a word that YAML 1.1 takes for a boolean where it is not quoted.
@@ -73,6 +87,7 @@ func DecodeDeclaration(text []byte) (Declaration, error) {
 	}
 	return Declaration{
 		Name: d.Name, Namespace: d.Namespace, Domains: d.Domains, Mode: d.Mode, Gateway: d.Gateway, MTLS: string(d.MTLS),
+		CommonHost: d.CommonHost, Credential: d.Credential, CASecret: d.CASecret, CA: d.CA, ExportTo: d.ExportTo, LegacyCerts: d.LegacyCerts,
 	}, nil
 }
 
@@ -110,6 +125,7 @@ func (s Set) Encode() ([]byte, error) {
 	d := document{
 		APIVersion: APIVersion, Kind: KindSet, Name: s.Name, Namespace: s.Namespace,
 		Mode: string(s.Mode), Gateway: s.Gateway.String(), MTLS: onOff(s.MTLS),
+		CommonHost: string(s.CommonHost), Credential: s.Credential, CASecret: s.CASecret, CA: s.CA, ExportTo: s.ExportTo, LegacyCerts: s.LegacyCerts,
 	}
 	for _, h := range s.Hosts {
 		d.Domains = append(d.Domains, string(h))

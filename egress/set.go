@@ -19,6 +19,19 @@ type Set struct {
 	Mode      Mode       `json:"mode"`             // as declared, may be Auto; Routes resolves it
 	Gateway   GatewayRef `json:"gateway,omitzero"` // zero: to be discovered
 	MTLS      Toggle     `json:"mtls"`             // Istio mTLS from sidecar to gateway; auto: to be discovered
+	// CommonHost serves all hosts of mode common-host; empty in other modes.
+	CommonHost Host `json:"commonHost,omitempty"`
+	// Credential is the Secret in the gateway's namespace with the client certificate of mode mtls-origination.
+	Credential string `json:"credential,omitempty"`
+	// CASecret is the Secret in the gateway's namespace whose ca.crt the servers of mode tls-origination are verified by;
+	// CA is the same as PEM, of which a Secret of the set is made. Both empty: the proxy's system CAs.
+	CASecret string `json:"caSecret,omitempty"`
+	CA       string `json:"ca,omitempty"`
+	// ExportTo is who sees the set: "." its own namespace, "*" everybody, or names of namespaces; sorted. The gateway sees it in
+	// any case. Empty: as the mesh does by default.
+	ExportTo []string `json:"exportTo,omitempty"`
+	// LegacyCerts uses the files in /etc/certs that Istio mounted up to 1.4, instead of ISTIO_MUTUAL.
+	LegacyCerts bool `json:"legacyCerts,omitempty"`
 }
 
 // Route is what the set does for one host on one port.
@@ -27,56 +40,6 @@ type Route struct {
 	Mode     Mode // never Auto
 	Port     int  // the port that the application uses
 	Protocol Protocol
-}
-
-// ParseSet checks a declaration. Empty fields take their defaults: the name comes from the first host, namespace is
-// "default", mode and mTLS are auto, the gateway is to be discovered. Every error is an *InputError.
-func ParseSet(d Declaration) (Set, error) {
-	hosts, err := ParseHosts(d.Domains)
-	if err != nil {
-		return Set{}, err
-	}
-	s := Set{Name: d.Name, Namespace: d.Namespace, Hosts: hosts, Mode: Auto, MTLS: MTLSAuto}
-	if s.Name == "" {
-		s.Name = DefaultName(hosts)
-	}
-	if s.Namespace == "" {
-		s.Namespace = "default"
-	}
-	if d.Mode != "" {
-		if s.Mode, err = ParseMode(d.Mode); err != nil {
-			return Set{}, err
-		}
-	}
-	if d.MTLS != "" {
-		if s.MTLS, err = ParseMTLS(d.MTLS); err != nil {
-			return Set{}, err
-		}
-	}
-	if d.Gateway != "" {
-		if s.Gateway, err = ParseGatewayRef(d.Gateway); err != nil {
-			return Set{}, err
-		}
-	}
-	return s, s.check()
-}
-
-func (s Set) check() error {
-	if !isLabel(s.Name) || len(s.Name) > maxName {
-		return Inputf("%q cannot name a set; use at most %d lower case letters, digits and -, beginning and ending with a letter or digit", s.Name, maxName)
-	}
-	if !isLabel(s.Namespace) || len(s.Namespace) > maxLabel {
-		return Inputf("%q is not a namespace", s.Namespace)
-	}
-	if !s.Mode.exactOnly() {
-		return nil
-	}
-	for _, h := range s.Hosts {
-		if h.IsWildcard() {
-			return Inputf("mode %s routes by whole host names and cannot take %s; name the hosts one by one, or use mode %s", s.Mode, h, SNIDynamic)
-		}
-	}
-	return nil
 }
 
 // DefaultName is the name of a set that was given none: its first host with dashes, without wildcard.
@@ -108,7 +71,7 @@ func Hash(identity string) string {
 // Resolved is the set with the gateway and the choice about Istio mTLS that discovery made.
 func (s Set) Resolved(gw GatewayRef, mtls bool) Set {
 	s.Gateway, s.MTLS = gw, MTLSOff
-	if mtls {
+	if mtls && !s.Direct() {
 		s.MTLS = MTLSOn
 	}
 	return s
@@ -142,6 +105,13 @@ func (m Mode) route(h Host) Route {
 		return Route{Host: h, Mode: m, Port: 443, Protocol: ProtocolTLS}
 	}
 }
+
+// Direct says that nothing of the set goes through a gateway.
+func (s Set) Direct() bool { return s.Mode == Direct }
+
+// Private says that only the set's own namespace (and the gateway) shall see it, so that it can be put there with rights in
+// that namespace alone.
+func (s Set) Private() bool { return len(s.ExportTo) == 1 && s.ExportTo[0] == "." }
 
 // Paths are the set's routes as the reading side names them.
 func (s Set) Paths() []Path {

@@ -120,7 +120,14 @@ func TestRoutes(t *testing.T) {
 		MTLSOrigination: {"a.com", MTLSOrigination, 80, ProtocolHTTP},
 		Passthrough:     {"a.com", Passthrough, 443, ProtocolTLS},
 	} {
-		set := mustSet(t, Declaration{Domains: []string{"a.com"}, Mode: string(mode), Gateway: "ns/gw"})
+		d := Declaration{Domains: []string{"a.com"}, Mode: string(mode), Gateway: "ns/gw"}
+		switch mode {
+		case Direct:
+			d.Gateway = ""
+		case MTLSOrigination:
+			d.Credential = "client-credential"
+		}
+		set := mustSet(t, d)
 		if diff := cmp.Diff([]Route{want}, set.Routes()); diff != "" {
 			t.Errorf("%s: %s", mode, diff)
 		}

@@ -55,6 +55,14 @@ type Gateway struct {
 	ServiceAccount string            `json:"serviceAccount,omitempty"`
 	Ports          []Port            `json:"ports"`
 	Pods           []Pod             `json:"pods,omitempty"` // sorted by name
+	// SNIProxy is the proxy beside Envoy in the gateway's pods that forwards TLS by SNI; nil if there is none.
+	SNIProxy *SNIProxy `json:"sniProxy,omitempty"`
+}
+
+// SNIProxy is a container of a gateway's pods that Envoy reaches on 127.0.0.1, in Istio's documents an nginx with ssl_preread.
+type SNIProxy struct {
+	Container string `json:"container"`
+	Port      int    `json:"port"` // on 127.0.0.1
 }
 
 // Port is a Service port and the pod's port behind it. Envoy listens on Target, which is 0 where the Service names a port
@@ -69,6 +77,7 @@ type Port struct {
 type Pod struct {
 	Name   string            `json:"name"`
 	IP     string            `json:"ip,omitempty"`
+	IPs    []string          `json:"ips,omitempty"` // of all families, IP first
 	Node   string            `json:"node,omitempty"`
 	Ready  bool              `json:"ready"`
 	Labels map[string]string `json:"labels,omitempty"`
