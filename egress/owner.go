@@ -39,9 +39,14 @@ func ParentName(set string) string { return "egress-" + set }
 // ApplySetID is the identity of the set's objects: the value of LabelApplySetID and LabelPartOf.
 func (s Set) ApplySetID() string { return ApplySetID(s.Namespace, s.Name) }
 
-// ApplySetID computes the ID as kubectl does for a parent of kind ConfigMap: a hash over name, namespace, kind and
-// (empty) group, framed so that it begins and ends with a letter or digit as label values must.
+// ApplySetID is the ID of the set of that name.
 func ApplySetID(namespace, set string) string {
-	sum := sha256.Sum256([]byte(ParentName(set) + "." + namespace + ".ConfigMap."))
+	return ParentID("ConfigMap", namespace, ParentName(set))
+}
+
+// ParentID computes the ID of an ApplySet as kubectl does for a parent of the core group: a hash over name, namespace, kind and
+// (empty) group, framed so that it begins and ends with a letter or digit as label values must.
+func ParentID(kind, namespace, name string) string {
+	sum := sha256.Sum256([]byte(name + "." + namespace + "." + kind + "."))
 	return "applyset-" + base64.RawURLEncoding.EncodeToString(sum[:]) + "-v1"
 }

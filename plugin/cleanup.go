@@ -205,7 +205,7 @@ func (c *cleanup) announce(p *apply.Plan) {
 		c.tool.note("set %s (its declaration cannot be read)", p.Set.Name)
 		return
 	}
-	c.tool.note("set %s: %s by %s through %s", p.Set.Name, hosts(p.Set.Hosts), modes(p.Set), p.Set.Gateway)
+	c.tool.note("set %s: %s by %s", p.Set.Name, hosts(p.Set.Hosts), way(p.Set))
 }
 
 // confirm shows what will go and asks.

@@ -115,7 +115,7 @@ func (e *enable) settle(ctx context.Context, client *kube.Client, set egress.Set
 }
 
 func (e *enable) announce(set egress.Set) {
-	e.tool.note("set %s: %s by %s through %s, %s", set.Name, hosts(set.Hosts), modes(set), set.Gateway, mtlsWords(set))
+	e.tool.note("set %s: %s by %s", set.Name, hosts(set.Hosts), way(set))
 }
 
 // renderOnly is the dry run that asks the server for nothing but what the mesh is.

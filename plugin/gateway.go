@@ -14,6 +14,9 @@ import (
 
 // resolve settles what a set leaves to discovery: the gateway, if there is just one, and Istio mTLS, as the mesh does it.
 func resolve(set egress.Set, facts mesh.Facts) (egress.Set, error) {
+	if set.Direct() {
+		return set.Resolved(egress.GatewayRef{}, false), nil
+	}
 	gateway := set.Gateway
 	if gateway == (egress.GatewayRef{}) {
 		found, err := onlyGateway(facts)

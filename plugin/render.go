@@ -19,6 +19,9 @@ const (
 	assumedAccount  = "-service-account" // after the name of the gateway's Service
 	assumedDomain   = "cluster.local"    // trust domain and cluster domain
 	assumedRoot     = "istio-system"
+	assumedProxy    = "sni-proxy" // the container's name in the documents
+	assumedSNIPort  = 18443       // of that container, as 'gateway install' has it
+	lastLegacy      = "1.4"       // the last Istio with certificates in /etc/certs
 )
 
 type render struct {
@@ -58,14 +61,18 @@ func (r *render) run(cmd *cobra.Command) error {
 	if ns := *r.tool.config.Namespace; ns != "" {
 		d.Namespace = ns
 	}
-	if d.Gateway == "" {
+	if d.Gateway == "" && d.Mode != string(egress.Direct) {
 		d.Gateway = assumedGateway
 	}
 	set, err := egress.ParseSet(d)
 	if err != nil {
 		return err
 	}
-	facts, err := assumed(set.Gateway, r.version, r.selector)
+	version := r.version
+	if set.LegacyCerts && !cmd.Flags().Changed("istio-version") {
+		version = lastLegacy
+	}
+	facts, err := assumed(set.Gateway, version, r.selector)
 	if err != nil {
 		return usagef(cmd, "%w", err)
 	}
@@ -98,6 +105,7 @@ func assumed(gateway egress.GatewayRef, version, selector string) (mesh.Facts, e
 			Selector:       chosen,
 			ServiceAccount: gateway.Service + assumedAccount,
 			Ports:          []mesh.Port{{Name: "http2", Number: 80, Target: 8080}, {Name: "https", Number: 443, Target: 8443}},
+			SNIProxy:       &mesh.SNIProxy{Container: assumedProxy, Port: assumedSNIPort},
 		}},
 		MTLS: mesh.MTLS{On: true, Reason: "assumed"},
 	}, nil

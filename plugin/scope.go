@@ -61,6 +61,14 @@ func modes(set egress.Set) string {
 	return strings.Join(words, " and ")
 }
 
+// way says how a set's hosts leave the mesh.
+func way(set egress.Set) string {
+	if set.Direct() {
+		return modes(set) + ", through no gateway"
+	}
+	return modes(set) + " through " + set.Gateway.String() + ", " + mtlsWords(set)
+}
+
 // mtlsWords says whether Istio mTLS is used to the gateway.
 func mtlsWords(set egress.Set) string { return "Istio mTLS " + string(set.MTLS) }
 

@@ -14,9 +14,6 @@ import (
 	"github.com/kubectl-egress/kubectl-egress/mesh"
 )
 
-// maxHosts is how many hosts the schema of a ServiceEntry admits (maxItems of spec.hosts).
-const maxHosts = 256
-
 // meshGateway is Istio's word for all sidecars.
 const meshGateway = "mesh"
 
@@ -24,19 +21,31 @@ const meshGateway = "mesh"
 type draft struct {
 	set      egress.Set
 	facts    mesh.Facts
-	gateway  mesh.Gateway
+	gateway  mesh.Gateway // zero for sets that use none
 	mtls     bool
-	hosts    []string // outside, in order of routes, without repetition
-	ports    []*networking.ServicePort
+	entries  []*entry // in order of first use
 	servers  []*networking.Server
 	subsets  []*networking.Subset
 	services map[egress.Host]*networking.VirtualService
 	order    []egress.Host // keys of services in order of routes
+	rules    []Object      // DestinationRules for hosts outside
+	secrets  []Object
+	filter   *filter // nil: no EnvoyFilter is needed
 }
 
 func newDraft(set egress.Set, facts mesh.Facts) (*draft, error) {
 	if facts.Networking == "" {
 		return nil, fmt.Errorf("build objects of set %s: the cluster is not known to serve any version of networking.istio.io; is Istio installed?", set)
+	}
+	d := &draft{set: set, facts: facts, services: map[egress.Host]*networking.VirtualService{}}
+	if set.LegacyCerts && !facts.Version.IsZero() && facts.Version.AtLeast(1, 5) {
+		return nil, egress.Inputf("Istio %s no longer mounts /etc/certs (1.4 was the last that did); leave --legacy-certs out", facts.Version)
+	}
+	if len(set.ExportTo) > 0 && !slices.Contains(set.ExportTo, "*") && d.older(1, 7) {
+		return nil, egress.Inputf("exporting to single namespaces needs Istio 1.7, and this is %s; leave --export-to out", facts.Version)
+	}
+	if set.Direct() {
+		return d, nil
 	}
 	gw, ok := facts.Gateway(set.Gateway)
 	if !ok {
@@ -45,8 +54,13 @@ func newDraft(set egress.Set, facts mesh.Facts) (*draft, error) {
 	if len(gw.Selector) == 0 {
 		return nil, egress.Inputf("gateway %s has no labels by which a Gateway could select its pods, and an empty selector would take every workload", set.Gateway)
 	}
-	mtls := set.MTLS == egress.MTLSOn || set.MTLS == egress.MTLSAuto && facts.MTLS.On
-	return &draft{set: set, facts: facts, gateway: gw, mtls: mtls, services: map[egress.Host]*networking.VirtualService{}}, nil
+	d.gateway, d.mtls = gw, set.MTLS == egress.MTLSOn || set.MTLS == egress.MTLSAuto && facts.MTLS.On
+	return d, nil
+}
+
+// older says that Istio is known to be older than a minor release.
+func (d *draft) older(major, minor int) bool {
+	return !d.facts.Version.IsZero() && !d.facts.Version.AtLeast(major, minor)
 }
 
 func gatewayList(facts mesh.Facts) string {
@@ -64,20 +78,6 @@ func orNone(s string) string {
 	return s
 }
 
-// outside declares a host with one of its ports to the mesh. Istio resolves it by DNS: only so can a gateway reach it
-// (a gateway has no original destination to fall back on).
-func (d *draft) outside(h egress.Host, number uint32, name string, protocol egress.Protocol) {
-	if !slices.Contains(d.hosts, string(h)) {
-		d.hosts = append(d.hosts, string(h))
-	}
-	for _, p := range d.ports {
-		if p.Number == number {
-			return
-		}
-	}
-	d.ports = append(d.ports, &networking.ServicePort{Number: number, Name: name, Protocol: string(protocol)})
-}
-
 // serve opens a port of the gateway for a host. The number is that of the gateway's Service, which Istio maps to the
 // pod's own. Servers that end Istio's TLS serve one host each, because the tcp routes behind them know no SNI: Istio
 // pairs route and server by the host. Others share one server per port.
@@ -86,7 +86,7 @@ func (d *draft) serve(h egress.Host, number uint32, name, protocol string, tls *
 		return egress.Inputf("gateway %s has no port %d (its Service has %s); add the port to the Service or name another gateway",
 			d.set.Gateway, number, orNone(portList(d.gateway)))
 	}
-	if tls.GetMode() == networking.ServerTLSSettings_ISTIO_MUTUAL {
+	if d.mtls {
 		name += "-" + labelOf(h, maxLabelName-len(name)-1)
 	} else {
 		for _, s := range d.servers {
@@ -112,18 +112,13 @@ func portList(gw mesh.Gateway) string {
 	return strings.Join(numbers, ", ")
 }
 
-// mutualTLS is what both kinds of servers use where Istio's mutual TLS guards the way from sidecar to gateway.
-func mutualTLS() *networking.ServerTLSSettings {
-	return &networking.ServerTLSSettings{Mode: networking.ServerTLSSettings_ISTIO_MUTUAL}
-}
-
-// routesOf is the VirtualService of a host, bound to all sidecars and to the set's Gateway.
+// routesOf is the VirtualService of a host, bound to all sidecars and to the set's Gateway if it has one.
 func (d *draft) routesOf(h egress.Host) *networking.VirtualService {
 	vs := d.services[h]
 	if vs == nil {
-		vs = &networking.VirtualService{
-			Hosts:    []string{string(h)},
-			Gateways: []string{meshGateway, d.set.ParentName()},
+		vs = &networking.VirtualService{Hosts: []string{string(h)}}
+		if !d.set.Direct() {
+			vs.Gateways = []string{meshGateway, d.set.ParentName()}
 		}
 		d.services[h] = vs
 		d.order = append(d.order, h)
@@ -131,8 +126,8 @@ func (d *draft) routesOf(h egress.Host) *networking.VirtualService {
 	return vs
 }
 
-// toGateway is the first leg: from the sidecar to the gateway's Service. With Istio mTLS it goes by a subset that sends the
-// host as SNI, which the gateway's server expects.
+// toGateway is the first leg: from the sidecar to the gateway's Service. With Istio mTLS it goes by a subset that sends as
+// SNI what the gateway's server expects.
 func (d *draft) toGateway(h egress.Host, number uint32) *networking.Destination {
 	dest := &networking.Destination{
 		Host: d.gateway.Host(d.facts.ClusterDomain),
@@ -158,12 +153,23 @@ func (d *draft) subset(h egress.Host) string {
 		}
 	}
 	d.subsets = append(d.subsets, &networking.Subset{
-		Name: name,
-		TrafficPolicy: &networking.TrafficPolicy{
-			Tls: &networking.ClientTLSSettings{Mode: networking.ClientTLSSettings_ISTIO_MUTUAL, Sni: string(h)},
-		},
+		Name:          name,
+		TrafficPolicy: &networking.TrafficPolicy{Tls: d.clientTLS(d.outerName(h))},
 	})
 	return name
+}
+
+// outerName is the SNI of Istio's own TLS from sidecar to gateway, which has to fit the gateway's server. A wildcard is no server
+// name, so that some name below it stands for all.
+func (d *draft) outerName(h egress.Host) string {
+	switch {
+	case !h.IsWildcard():
+		return string(h)
+	case d.set.CommonHost != "" && h.Covers(d.set.CommonHost):
+		return string(d.set.CommonHost)
+	default:
+		return "placeholder." + h.Domain()
+	}
 }
 
 // objects assembles the draft in the order of writing.
@@ -171,50 +177,40 @@ func (d *draft) objects() ([]Object, error) {
 	if err := d.unambiguous(); err != nil {
 		return nil, err
 	}
-	home, gatewayHome := d.set.Namespace, d.gateway.Namespace
-	var objs []Object
-	n := 0
-	for hosts := range slices.Chunk(d.hosts, maxHosts) {
-		n++
-		objs = append(objs, &clientnetworking.ServiceEntry{
-			TypeMeta: d.kind("ServiceEntry"), ObjectMeta: d.meta(home, numbered(d.set, n)),
-			Spec: networking.ServiceEntry{
-				Hosts: hosts, Ports: clonePorts(d.ports), Location: networking.ServiceEntry_MESH_EXTERNAL, Resolution: networking.ServiceEntry_DNS,
-				ExportTo: exportTo(d.facts.Config.DefaultServiceExportTo, home, gatewayHome),
+	home := d.set.Namespace
+	objs := append(slices.Clone(d.secrets), d.serviceEntries()...)
+	if len(d.servers) > 0 {
+		objs = append(objs, &clientnetworking.Gateway{
+			TypeMeta: d.kind("Gateway"), ObjectMeta: d.meta(home, d.set.ParentName()),
+			Spec: networking.Gateway{Selector: maps.Clone(d.gateway.Selector), Servers: d.servers},
+		})
+	}
+	if len(d.subsets) > 0 {
+		// Istio looks a rule up in the client's namespace, then the Service's, then the root namespace: beside the Service
+		// it is found by the sidecars of every namespace. A set for its own namespace alone has it there.
+		at := d.gateway.Namespace
+		if d.set.Private() {
+			at = home
+		}
+		objs = append(objs, &clientnetworking.DestinationRule{
+			TypeMeta: d.kind("DestinationRule"), ObjectMeta: d.meta(at, awayFromHome(d.set, at)),
+			Spec: networking.DestinationRule{
+				Host: d.gateway.Host(d.facts.ClusterDomain), Subsets: d.subsets,
+				ExportTo: d.exportTo(d.facts.Config.DefaultDestinationRuleExportTo, at),
 			},
 		})
 	}
-	objs = append(objs, &clientnetworking.Gateway{
-		TypeMeta: d.kind("Gateway"), ObjectMeta: d.meta(home, d.set.ParentName()),
-		Spec: networking.Gateway{Selector: maps.Clone(d.gateway.Selector), Servers: d.servers},
-	})
-	if len(d.subsets) > 0 {
-		// Istio looks a rule up in the client's namespace, then the Service's, then the root namespace: beside the Service
-		// it is found by the sidecars of every namespace.
-		objs = append(objs, &clientnetworking.DestinationRule{
-			TypeMeta: d.kind("DestinationRule"), ObjectMeta: d.meta(gatewayHome, awayFromHome(d.set, gatewayHome)),
-			Spec: networking.DestinationRule{
-				Host: d.gateway.Host(d.facts.ClusterDomain), Subsets: d.subsets,
-				ExportTo: exportTo(d.facts.Config.DefaultDestinationRuleExportTo, gatewayHome, home),
-			},
-		})
+	objs = append(objs, d.rules...)
+	if d.filter != nil {
+		objs = append(objs, d.filter.object(d))
 	}
 	for _, h := range d.order {
 		vs := &clientnetworking.VirtualService{TypeMeta: d.kind("VirtualService"), ObjectMeta: d.meta(home, hostObject(d.set, h))}
 		d.services[h].DeepCopyInto(&vs.Spec)
-		vs.Spec.ExportTo = exportTo(d.facts.Config.DefaultVirtualServiceExportTo, home, gatewayHome)
+		vs.Spec.ExportTo = d.exportTo(d.facts.Config.DefaultVirtualServiceExportTo, home)
 		objs = append(objs, vs)
 	}
 	return objs, nil
-}
-
-// clonePorts keeps objects apart: who changes one must not change its sister.
-func clonePorts(ports []*networking.ServicePort) []*networking.ServicePort {
-	clones := make([]*networking.ServicePort, 0, len(ports))
-	for _, p := range ports {
-		clones = append(clones, p.DeepCopy())
-	}
-	return clones
 }
 
 // unambiguous holds what names promise: one host, one subset, one port name. Hashes make a breach all but impossible; if one
@@ -225,7 +221,7 @@ func (d *draft) unambiguous() error {
 		sni[s.Name] = s.TrafficPolicy.Tls.Sni
 	}
 	for _, h := range d.order {
-		if got, ok := sni[labelOf(h, maxLabelName)]; ok && got != string(h) {
+		if got, ok := sni[labelOf(h, maxLabelName)]; ok && got != d.outerName(h) {
 			return fmt.Errorf("build objects of set %s: hosts %s and %s would share one subset; put them in two sets", d.set, got, h)
 		}
 	}
@@ -237,18 +233,6 @@ func (d *draft) unambiguous() error {
 		seen[s.Port.Name] = s.Hosts[0]
 	}
 	return nil
-}
-
-// exportTo is empty where the mesh exports to everybody by default. Where it does not, both ends of the path must still
-// see the object: the namespace it is in, and the other one.
-func exportTo(meshDefault []string, home, other string) []string {
-	if len(meshDefault) == 0 || slices.Contains(meshDefault, "*") {
-		return nil
-	}
-	if home == other {
-		return []string{"."}
-	}
-	return []string{".", other}
 }
 
 func (d *draft) kind(kind string) metav1.TypeMeta {

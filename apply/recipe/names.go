@@ -1,6 +1,7 @@
 package recipe
 
 import (
+	"encoding/base64"
 	"strconv"
 	"strings"
 
@@ -37,13 +38,31 @@ func hostObject(set egress.Set, h egress.Host) string {
 	return egress.Shorten(name, string(h), maxObjectName)
 }
 
-// numbered names the n-th object of a kind, counting from one. The first has the set's own name.
-func numbered(set egress.Set, n int) string {
-	if n == 1 {
-		return set.ParentName()
+// entryObject names the n-th ServiceEntry of a role, counting from one. The first has the set's and the role's name alone.
+func entryObject(set egress.Set, r role, n int) string {
+	name := set.ParentName()
+	if r != exact {
+		name += "." + string(r)
 	}
-	return set.ParentName() + "." + strconv.Itoa(n)
+	if n > 1 {
+		name += "." + strconv.Itoa(n)
+	}
+	return name
 }
+
+// originObject names the rule by which a gateway begins TLS for a host. It has the set's namespace in its name wherever it is, so
+// that no rule of a set in the gateway's own namespace is named the same.
+func originObject(set egress.Set, h egress.Host) string {
+	return egress.Shorten(set.ParentName()+"."+set.Namespace+"."+h.Domain(), string(h), maxObjectName)
+}
+
+// authorityObject names the Secret with the CA of a set, in the gateway's namespace.
+func authorityObject(set egress.Set) string {
+	return set.ParentName() + "." + set.Namespace + ".ca"
+}
+
+// encode is how Secrets hold text.
+func encode(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
 
 // awayFromHome names an object in a namespace that sets of several namespaces write to. The set's namespace is part of the
 // name there, so that sets of the same name do not meet.

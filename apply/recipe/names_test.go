@@ -47,7 +47,7 @@ func TestObjectNames(t *testing.T) {
 	if n := hostObject(set, long); len(n) > maxObjectName || !strings.HasSuffix(n, "-"+egress.Hash(string(long))) {
 		t.Errorf("name %s has %d characters", n, len(n))
 	}
-	if a, b, c := numbered(set, 1), numbered(set, 2), awayFromHome(set, "istio-system"); a != "egress-a" || b != "egress-a.2" || c != "egress-a.default" {
+	if a, b, c := entryObject(set, exact, 1), entryObject(set, exact, 2), awayFromHome(set, "istio-system"); a != "egress-a" || b != "egress-a.2" || c != "egress-a.default" {
 		t.Errorf("names %s, %s and %s", a, b, c)
 	}
 	if a := awayFromHome(set, "default"); a != "egress-a" {
@@ -67,7 +67,7 @@ func TestManyHosts(t *testing.T) {
 	total := 0
 	for i, e := range b.entries {
 		total += len(e.Spec.Hosts)
-		if want := numbered(b.set, i+1); len(e.Spec.Hosts) > maxHosts || e.Name != want {
+		if want := entryObject(b.set, exact, i+1); len(e.Spec.Hosts) > maxHosts || e.Name != want {
 			t.Errorf("ServiceEntry %s has %d hosts", e.Name, len(e.Spec.Hosts))
 		}
 		e.Spec.Ports[0].Name = "changed"

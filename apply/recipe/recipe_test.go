@@ -120,18 +120,6 @@ func TestBuildRefuses(t *testing.T) {
 		want  string
 	}{
 		{
-			"mode without recipe",
-			egress.Declaration{Domains: []string{"a.com"}, Mode: "tls-origination"},
-			chart(), true,
-			"mode tls-origination is not available in this version; available: http, passthrough",
-		},
-		{
-			"auto that needs such a mode",
-			egress.Declaration{Domains: []string{"a.com", "*.b.com"}},
-			chart(), true,
-			"mode sni-dynamic, which *.b.com needs, is not available in this version; available: http, passthrough",
-		},
-		{
 			"gateway unknown",
 			egress.Declaration{Domains: []string{"a.com"}, Gateway: "team/gw"},
 			chart(), true,
