@@ -123,8 +123,11 @@ func (f *finder) gateway(ctx context.Context, s service) (g found, ok bool, err 
 	for _, p := range pods {
 		g.gateway.ServiceAccount = cmp.Or(g.gateway.ServiceAccount, p.Spec.ServiceAccountName)
 		g.gateway.Pods = append(g.gateway.Pods, mesh.Pod{
-			Name: p.Metadata.Name, IP: p.Status.PodIP, Node: p.Spec.NodeName, Ready: p.ready(), Labels: p.Metadata.Labels,
+			Name: p.Metadata.Name, IP: p.Status.PodIP, IPs: p.ips(), Node: p.Spec.NodeName, Ready: p.ready(), Labels: p.Metadata.Labels,
 		})
+	}
+	if g.gateway.SNIProxy, err = f.sniProxy(ctx, ns, pods); err != nil {
+		return found{}, false, err
 	}
 	g.gateway.Selector, err = f.selector(ctx, s, pods)
 	return g, true, err

@@ -30,19 +30,38 @@ type (
 			ContainerPort int    `json:"containerPort"`
 			Protocol      string `json:"protocol"`
 		} `json:"ports"`
+		VolumeMounts []struct {
+			Name      string `json:"name"`
+			MountPath string `json:"mountPath"`
+			SubPath   string `json:"subPath"`
+		} `json:"volumeMounts"`
+	}
+	volume struct {
+		Name      string `json:"name"`
+		ConfigMap struct {
+			Name  string `json:"name"`
+			Items []struct {
+				Key  string `json:"key"`
+				Path string `json:"path"`
+			} `json:"items"`
+		} `json:"configMap"`
 	}
 	podSpec struct {
 		ServiceAccountName string      `json:"serviceAccountName"`
 		NodeName           string      `json:"nodeName"`
 		InitContainers     []container `json:"initContainers"`
 		Containers         []container `json:"containers"`
+		Volumes            []volume    `json:"volumes"`
 	}
 	pod struct {
 		Metadata meta    `json:"metadata"`
 		Spec     podSpec `json:"spec"`
 		Status   struct {
-			Phase      string `json:"phase"`
-			PodIP      string `json:"podIP"`
+			Phase  string `json:"phase"`
+			PodIP  string `json:"podIP"`
+			PodIPs []struct {
+				IP string `json:"ip"`
+			} `json:"podIPs"`
 			Conditions []struct {
 				Type   string `json:"type"`
 				Status string `json:"status"`
@@ -152,6 +171,15 @@ func (p pod) router() bool {
 // serving leaves out pods that ended or are about to.
 func (p pod) serving() bool {
 	return p.Metadata.DeletionTimestamp == nil && p.Status.Phase != "Succeeded" && p.Status.Phase != "Failed"
+}
+
+// ips are the pod's addresses of all families, as the kubelet orders them: the pod's IP comes first.
+func (p pod) ips() []string {
+	var all []string
+	for _, ip := range p.Status.PodIPs {
+		all = append(all, ip.IP)
+	}
+	return all
 }
 
 func (p pod) ready() bool {
