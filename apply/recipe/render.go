@@ -65,6 +65,14 @@ func spellOut(u *unstructured.Unstructured) {
 		if _, ok := spec["location"]; !ok {
 			spec["location"] = networking.ServiceEntry_MESH_EXTERNAL.String()
 		}
+		if _, ok := spec["resolution"]; !ok {
+			spec["resolution"] = networking.ServiceEntry_NONE.String()
+		}
+	case "DestinationRule":
+		policy, _ := spec["trafficPolicy"].(map[string]any)
+		if tls, ok := policy["tls"].(map[string]any); ok && tls["mode"] == nil {
+			tls["mode"] = networking.ClientTLSSettings_DISABLE.String()
+		}
 	case "Gateway":
 		servers, _ := spec["servers"].([]any)
 		for _, s := range servers {
