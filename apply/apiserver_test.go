@@ -154,9 +154,9 @@ func (s *apiServer) target(r *http.Request) (target, error) {
 		t.ref.Namespace, parts = parts[1], parts[2:]
 	}
 	t.resource = schema.GroupResource{Group: t.kind.Group, Resource: parts[0]}
-	for kind, plural := range plurals {
-		if plural == parts[0] {
-			t.kind.Kind = kind
+	for _, k := range slices.Concat(kinds, contents) {
+		if k.plural == parts[0] && k.Group == t.kind.Group {
+			t.kind.Kind = k.Kind
 		}
 	}
 	if len(parts) > 1 {
@@ -167,8 +167,8 @@ func (s *apiServer) target(r *http.Request) (target, error) {
 	if t.verb == "get" && t.ref.Name == "" {
 		t.verb = "list"
 	}
-	known := t.kind.Group == "" || slices.Contains(s.versions, t.kind.Version)
-	if t.kind.Kind == "" && t.resource.Resource != "namespaces" || !known || t.verb == "" {
+	known := t.kind.Group != "networking.istio.io" || slices.Contains(s.versions, t.kind.Version)
+	if t.kind.Kind == "" || !known || t.verb == "" {
 		return t, apierrors.NewGenericServerResponse(http.StatusNotFound, t.verb, t.resource, "", "the server could not find the requested resource", 0, true)
 	}
 	return t, nil

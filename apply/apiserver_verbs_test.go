@@ -40,14 +40,11 @@ func (s *apiServer) list(w http.ResponseWriter, r *http.Request, to target) erro
 }
 
 func (s *apiServer) get(w http.ResponseWriter, to target) error {
-	if to.resource.Resource == "namespaces" {
-		if !slices.Contains(s.namespaces, to.ref.Name) {
-			return apierrors.NewNotFound(to.resource, to.ref.Name)
-		}
-		write(w, http.StatusOK, map[string]any{"apiVersion": "v1", "kind": "Namespace"})
-		return nil
-	}
 	o := s.objects[to.ref]
+	if o == nil && to.ref.Kind == kindNamespace && slices.Contains(s.namespaces, to.ref.Name) {
+		o = &unstructured.Unstructured{Object: map[string]any{"metadata": map[string]any{"name": to.ref.Name, "uid": "uid-of-" + to.ref.Name}}}
+		o.SetKind(kindNamespace)
+	}
 	if o == nil {
 		return apierrors.NewNotFound(to.resource, to.ref.Name)
 	}
@@ -67,7 +64,7 @@ func (s *apiServer) patch(w http.ResponseWriter, r *http.Request, to target) err
 	if err := applied.UnmarshalJSON(body); err != nil || r.Header.Get("Content-Type") != string(types.ApplyPatchType) {
 		return apierrors.NewBadRequest(fmt.Sprint("not an apply: ", err))
 	}
-	if !slices.Contains(s.namespaces, to.ref.Namespace) {
+	if to.ref.Namespace != "" && !slices.Contains(s.namespaces, to.ref.Namespace) && s.objects[Ref{Kind: kindNamespace, Name: to.ref.Namespace}] == nil {
 		return apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, to.ref.Namespace)
 	}
 	live, fresh := s.objects[to.ref], false
@@ -136,9 +133,19 @@ func (s *apiServer) delete(w http.ResponseWriter, r *http.Request, to target) er
 		if now := metav1.Now(); len(live.GetFinalizers()) > 0 {
 			live.SetDeletionTimestamp(&now)
 		} else {
-			delete(s.objects, to.ref)
+			s.forget(to.ref)
 		}
 	}
 	write(w, http.StatusOK, live.Object)
 	return nil
+}
+
+// forget drops an object, and with a Namespace all that is in it.
+func (s *apiServer) forget(ref Ref) {
+	delete(s.objects, ref)
+	for other := range s.objects {
+		if ref.Kind == kindNamespace && other.Namespace == ref.Name {
+			delete(s.objects, other)
+		}
+	}
 }

@@ -30,34 +30,67 @@ type Ref struct {
 	Name      string `json:"name"`
 }
 
-// String is "Gateway default/egress-news".
-func (r Ref) String() string { return r.Kind + " " + r.Namespace + "/" + r.Name }
+// String is "Gateway default/egress-news", or "Namespace egress" where there is no namespace around it.
+func (r Ref) String() string {
+	if r.Namespace == "" {
+		return r.Kind + " " + r.Name
+	}
+	return r.Kind + " " + r.Namespace + "/" + r.Name
+}
 
 func refOf(u *unstructured.Unstructured) Ref {
 	return Ref{Kind: u.GetKind(), Namespace: u.GetNamespace(), Name: u.GetName()}
 }
 
-const kindParent = "ConfigMap"
+// Kinds that are told apart from the rest.
+const (
+	kindNamespace = "Namespace"
+	kindConfigMap = "ConfigMap" // most parents, and some members
+	kindSecret    = "Secret"
+)
 
-// kinds are those that sets consist of, in the order of writing: what others stand on first, and what moves the traffic last.
-// Deleting goes the other way round.
-var kinds = []schema.GroupVersionKind{
-	{Version: "v1", Kind: kindParent},
-	{Group: recipe.Group, Kind: "ServiceEntry"},
-	{Group: recipe.Group, Kind: "Gateway"},
-	{Group: recipe.Group, Kind: "DestinationRule"},
-	{Group: recipe.Group, Version: "v1alpha3", Kind: "EnvoyFilter"}, // never went beyond v1alpha3
-	{Group: recipe.Group, Kind: "VirtualService"},
+// kind is a kind of objects that bundles consist of, and where the API server keeps it.
+type kind struct {
+	schema.GroupVersionKind
+	plural string
 }
 
-var plurals = map[string]string{
-	kindParent: "configmaps", "ServiceEntry": "serviceentries", "Gateway": "gateways", "DestinationRule": "destinationrules",
-	"EnvoyFilter": "envoyfilters", "VirtualService": "virtualservices",
+// kinds are in the order of writing: what others stand on first, and what moves the traffic last. Deleting goes the other way
+// round.
+var kinds = []kind{
+	core("v1", kindNamespace, "namespaces"),
+	core("v1", "ServiceAccount", "serviceaccounts"),
+	grouped("rbac.authorization.k8s.io", "v1", "Role", "roles"),
+	grouped("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings"),
+	core("v1", kindSecret, "secrets"),
+	core("v1", kindConfigMap, "configmaps"),
+	core("v1", "Service", "services"),
+	grouped("apps", "v1", kindDeployment, "deployments"),
+	grouped("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"),
+	grouped("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets"),
+	grouped(recipe.Group, "", "ServiceEntry", "serviceentries"),
+	grouped(recipe.Group, "", "Gateway", "gateways"),
+	grouped(recipe.Group, "", "DestinationRule", "destinationrules"),
+	grouped(recipe.Group, "v1alpha3", "EnvoyFilter", "envoyfilters"), // never went beyond v1alpha3
+	grouped(recipe.Group, "", "VirtualService", "virtualservices"),
 }
 
-// rank orders kinds by writing.
-func rank(kind string) int {
-	return slices.IndexFunc(kinds, func(k schema.GroupVersionKind) bool { return k.Kind == kind })
+func core(version, name, plural string) kind { return grouped("", version, name, plural) }
+
+func grouped(group, version, name, plural string) kind {
+	return kind{schema.GroupVersionKind{Group: group, Version: version, Kind: name}, plural}
+}
+
+// rank orders kinds by writing; -1 is none of ours.
+func rank(name string) int {
+	return slices.IndexFunc(kinds, func(k kind) bool { return k.Kind == name })
+}
+
+// ofIstio says whether a kind is one of networking.istio.io. These are many to a set and small, so that they are listed whole;
+// others are never read unless by name or label: Secrets and ConfigMaps of other people are none of our business.
+func ofIstio(name string) bool {
+	i := rank(name)
+	return i >= 0 && kinds[i].Group == recipe.Group
 }
 
 // api knows where the API server keeps each kind.
@@ -80,7 +113,7 @@ func served(ctx context.Context, c Client) (api, error) {
 }
 
 func (a api) gvk(kind string) schema.GroupVersionKind {
-	k := kinds[rank(kind)]
+	k := kinds[rank(kind)].GroupVersionKind
 	if k.Version == "" {
 		k.Version = a.networking
 	}
@@ -89,7 +122,7 @@ func (a api) gvk(kind string) schema.GroupVersionKind {
 
 func (a api) resource(kind string) kube.Resource {
 	k := a.gvk(kind)
-	return kube.Resource{Group: k.Group, Version: k.Version, Resource: plurals[kind]}
+	return kube.Resource{Group: k.Group, Version: k.Version, Resource: kinds[rank(kind)].plural}
 }
 
 // object reads an item of a list, which need not name its kind.

@@ -15,12 +15,15 @@ import (
 	"github.com/kubectl-egress/kubectl-egress/kube"
 )
 
-var resourceNamespaces = kube.Resource{Version: "v1", Resource: "namespaces"}
-
 // dryRun asks the API server about every write and fills in the changes.
 func (p *Plan) dryRun(ctx context.Context, want []*unstructured.Unstructured, now map[Ref]*unstructured.Unstructured) error {
 	var failed []error
+	fresh := map[string]bool{} // namespaces that this plan makes
 	for _, w := range want {
+		if fresh[w.GetNamespace()] {
+			p.Changes = append(p.Changes, unasked(w))
+			continue
+		}
 		change, err := p.tryApply(ctx, w, now[refOf(w)])
 		if err != nil {
 			if !final(err) {
@@ -30,13 +33,16 @@ func (p *Plan) dryRun(ctx context.Context, want []*unstructured.Unstructured, no
 			continue
 		}
 		p.Changes = append(p.Changes, change)
+		if change.Action == Created && change.Ref.Kind == kindNamespace {
+			fresh[change.Ref.Name] = true
+		}
 		delete(now, change.Ref)
 	}
-	for _, u := range byDeleting(now) {
-		if owner(u) != p.id {
+	for _, u := range p.byDeleting(now) {
+		if p.owner(u) != p.id {
 			continue
 		}
-		change, err := p.tryDelete(ctx, u)
+		change, err := p.tryDelete(ctx, u, len(want) == 0)
 		if err != nil {
 			if !final(err) {
 				return err
@@ -50,6 +56,12 @@ func (p *Plan) dryRun(ctx context.Context, want []*unstructured.Unstructured, no
 		return p.refusal(ctx, failed)
 	}
 	return nil
+}
+
+// unasked is an object in a namespace that the plan makes: the API server cannot try it, because a dry run makes no namespace in
+// which it could be. The write decides, and what was written until then is taken back if it is refused.
+func unasked(w *unstructured.Unstructured) Change {
+	return Change{Ref: refOf(w), Action: Created, After: w.DeepCopy(), want: w.DeepCopy()}
 }
 
 func (p *Plan) tryApply(ctx context.Context, w, before *unstructured.Unstructured) (Change, error) {
@@ -72,8 +84,13 @@ func (p *Plan) tryApply(ctx context.Context, w, before *unstructured.Unstructure
 	return change, nil
 }
 
-func (p *Plan) tryDelete(ctx context.Context, u *unstructured.Unstructured) (Change, error) {
+func (p *Plan) tryDelete(ctx context.Context, u *unstructured.Unstructured, all bool) (Change, error) {
 	ref := refOf(u)
+	if ref.Kind == kindNamespace {
+		if why := p.whyStays(ctx, u, all); why != "" {
+			return p.release(ctx, u, why)
+		}
+	}
 	err := p.client.Delete(ctx, p.api.resource(ref.Kind), ref.Namespace, ref.Name, kube.DeleteOptions{UID: u.GetUID(), DryRun: true})
 	if err != nil && !errors.Is(err, kube.ErrAbsent) {
 		return Change{}, fmt.Errorf("dry run of deleting %s: %w", ref, err)
@@ -82,16 +99,27 @@ func (p *Plan) tryDelete(ctx context.Context, u *unstructured.Unstructured) (Cha
 }
 
 // byDeleting orders objects as they are deleted: what moves the traffic first, what others stand on last.
-func byDeleting(now map[Ref]*unstructured.Unstructured) []*unstructured.Unstructured {
+func (p *Plan) byDeleting(now map[Ref]*unstructured.Unstructured) []*unstructured.Unstructured {
 	objs := make([]*unstructured.Unstructured, 0, len(now))
 	for _, u := range now {
 		objs = append(objs, u)
 	}
 	slices.SortFunc(objs, func(a, b *unstructured.Unstructured) int {
 		x, y := refOf(a), refOf(b)
-		return cmp.Or(cmp.Compare(rank(y.Kind), rank(x.Kind)), byWriting(x, y))
+		return cmp.Or(cmp.Compare(p.rank(y), p.rank(x)), byWriting(x, y))
 	})
 	return objs
+}
+
+// rank orders objects by writing. The parent comes after the namespaces and before all else, whatever its kind.
+func (p *Plan) rank(r Ref) int {
+	switch {
+	case r.Kind == kindNamespace:
+		return -2
+	case r == p.ref:
+		return -1
+	}
+	return rank(r.Kind)
 }
 
 // refusal turns what the API server said into what the user can do about it.
@@ -115,9 +143,8 @@ func (p *Plan) refusal(ctx context.Context, failed []error) error {
 		}
 	}
 	if errors.Is(failed[0], kube.ErrAbsent) {
-		for _, ns := range compact([]string{p.Set.Namespace, p.Set.Gateway.Namespace}) {
-			var found map[string]any
-			if err := p.client.Get(ctx, resourceNamespaces, "", ns, &found); errors.Is(err, kube.ErrAbsent) {
+		for _, ns := range namespacesOf(failed) {
+			if _, err := p.api.get(ctx, p.client, Ref{Kind: kindNamespace, Name: ns}); errors.Is(err, kube.ErrAbsent) {
 				return &RefusedError{
 					Reason: NoNamespace, Err: err,
 					Msg: fmt.Sprintf("namespace %s does not exist; create it first, or name another with -n", ns),
@@ -128,10 +155,21 @@ func (p *Plan) refusal(ctx context.Context, failed []error) error {
 	return collect(failed)
 }
 
+// namespacesOf lists the namespaces in which requests failed.
+func namespacesOf(failed []error) []string {
+	var all []string
+	for _, err := range failed {
+		if e, ok := errors.AsType[*kube.Error](err); ok {
+			all = append(all, e.Namespace)
+		}
+	}
+	return compact(all)
+}
+
 // refAt names the object that a request was about.
 func (p *Plan) refAt(e *kube.Error) Ref {
 	for _, k := range kinds {
-		if plurals[k.Kind] == e.Resource {
+		if k.plural == e.Resource && k.Group == e.Group {
 			return Ref{Kind: k.Kind, Namespace: e.Namespace, Name: e.Name}
 		}
 	}
@@ -153,10 +191,10 @@ func visible(u *unstructured.Unstructured) map[string]any {
 	return u.Object
 }
 
-// keepRecord makes the parent, which is the first change, record the places that the set leaves until nothing is left there.
+// keepRecord makes the parent record the places that the bundle leaves until nothing is left there.
 func (p *Plan) keepRecord() {
-	c := &p.Changes[0]
-	if c.Before == nil || owner(c.Before) != p.id || !slices.ContainsFunc(p.Changes, func(c Change) bool { return c.Action == Deleted }) {
+	c := p.parentChange()
+	if c == nil || c.Before == nil || p.owner(c.Before) != p.id || !slices.ContainsFunc(p.Changes, func(c Change) bool { return c.Action == Deleted }) {
 		return
 	}
 	wide := c.want.DeepCopy()
@@ -169,8 +207,16 @@ func (p *Plan) keepRecord() {
 	}
 	wide.SetAnnotations(annotations)
 	if !reflect.DeepEqual(wide.Object, c.want.Object) {
-		p.parent, c.want = c.want, wide
+		p.last, c.want = c.want, wide
 	}
+}
+
+func (p *Plan) parentChange() *Change {
+	i := slices.IndexFunc(p.Changes, func(c Change) bool { return c.Ref == p.ref })
+	if i < 0 {
+		return nil
+	}
+	return &p.Changes[i]
 }
 
 // compact sorts and drops repetitions and empty words.

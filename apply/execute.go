@@ -45,20 +45,22 @@ func (p *Plan) Execute(ctx context.Context, done func(Change)) (Outcome, error) 
 	x := &execution{plan: p}
 	for _, c := range p.Changes {
 		if err := x.step(ctx, c); err != nil {
-			if _, ok := errors.AsType[*HeldError](err); ok {
-				return x.outcome(Mixed), err
-			}
-			return x.rollBack(ctx), err
+			return x.failed(ctx, err), err
 		}
 		done(c)
 	}
 	if err := x.finish(ctx); err != nil {
-		if _, ok := errors.AsType[*HeldError](err); ok {
-			return x.outcome(Mixed), err
-		}
-		return x.rollBack(ctx), err
+		return x.failed(ctx, err), err
 	}
 	return x.outcome(AsWanted), nil
+}
+
+// failed takes back what was written, unless nothing can be taken back or should be.
+func (x *execution) failed(ctx context.Context, err error) Outcome {
+	if _, held := errors.AsType[*HeldError](err); held || errors.Is(err, errStays) {
+		return x.outcome(Mixed)
+	}
+	return x.rollBack(ctx)
 }
 
 // execution is one run of a plan.
@@ -82,8 +84,13 @@ func (x *execution) step(ctx context.Context, c Change) error {
 	case Unchanged:
 		return nil
 	case Deleted:
-		if c.Ref.Kind == kindParent {
+		if c.Ref == x.plan.ref || c.Ref.Kind == kindNamespace {
 			if err := x.waitGone(ctx); err != nil {
+				return err
+			}
+		}
+		if c.Ref.Kind == kindNamespace {
+			if err := x.waitEmpty(ctx, c); err != nil {
 				return err
 			}
 		}
@@ -167,13 +174,13 @@ func (x *execution) finish(ctx context.Context) error {
 		return err
 	}
 	p := x.plan
-	if p.parent == nil {
+	if p.last == nil {
 		return nil
 	}
-	c := p.Changes[0]
+	c := *p.parentChange()
 	ctx, cancel := x.finishing(ctx)
 	defer cancel()
-	if _, err := p.client.Apply(ctx, p.api.resource(c.Ref.Kind), p.parent, kube.ApplyOptions{Force: p.force}); err != nil {
+	if _, err := p.client.Apply(ctx, p.api.resource(c.Ref.Kind), p.last, kube.ApplyOptions{Force: p.force}); err != nil {
 		return fmt.Errorf("%s: %w", doing(c), err)
 	}
 	return nil

@@ -2,7 +2,6 @@ package apply
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/kubectl-egress/kubectl-egress/apply/recipe"
 	"github.com/kubectl-egress/kubectl-egress/egress"
-	"github.com/kubectl-egress/kubectl-egress/kube"
 	"github.com/kubectl-egress/kubectl-egress/mesh"
 )
 
@@ -42,19 +40,22 @@ type Options struct {
 	Adopt bool // take over objects of the right name that no set owns
 }
 
-// Plan is what has to be done for a set, in the order of writing. It was accepted by the API server in a dry run.
+// Plan is what has to be done for a bundle, in the order of writing. It was accepted by the API server in a dry run.
 type Plan struct {
-	Set     egress.Set
+	What    string     // for people, for example "set default/news"
+	Set     egress.Set // zero if the bundle is not a set
 	Changes []Change
+	Notes   []string // what people should know besides: what stays and why, what could not be compared
 
 	client Client
 	api    api
 	force  bool
-	id     string
-	// parent is the last word on the parent where it is not the first: while objects are in places that the set leaves, the
+	ref    Ref    // of the parent
+	id     string // of the bundle
+	// last is the last word on the parent where it is not the first: while objects are in places that the bundle leaves, the
 	// parent records these places too, so that whoever comes after a crash finds everything.
-	parent *unstructured.Unstructured
-	times  times
+	last  *unstructured.Unstructured
+	times times
 }
 
 // times bound what must end although nobody waits for it any more.
@@ -66,9 +67,9 @@ type times struct {
 	pause    time.Duration // between looks, only so that a busy API server is not asked without pause
 }
 
-func newPlan(c Client, set egress.Set, a api) *Plan {
+func newPlan(c Client, parent Ref, what string) *Plan {
 	return &Plan{
-		Set: set, client: c, api: a, id: set.ApplySetID(),
+		What: what, client: c, ref: parent, id: egress.ParentID(parent.Kind, parent.Namespace, parent.Name),
 		times: times{
 			grace: 2 * time.Second, rollBack: 30 * time.Second, attempt: 10 * time.Second, gone: time.Minute, pause: 200 * time.Millisecond,
 		},
@@ -92,33 +93,48 @@ func NewPlan(ctx context.Context, c Client, set egress.Set, facts mesh.Facts, o 
 	if err != nil {
 		return nil, err
 	}
-	p := newPlan(c, set, api{networking: facts.Networking})
-	p.force = o.Force
-	parents, err := listParents(ctx, c, "")
+	p := newPlan(c, refOf(want[0]), kindSet+" "+set.String())
+	p.Set, p.api = set, api{networking: facts.Networking}
+	parents, err := listParents(ctx, c, kindSet, "")
 	if err != nil {
 		return nil, err
 	}
 	if err := refuseOverlap(set, parents); err != nil {
 		return nil, err
 	}
-	now, err := p.live(ctx, want)
+	err = p.make(ctx, Bundle{What: p.What, Parent: want[0], Members: want[1:]}, o, func() error {
+		if err := refuseClash(ctx, c, p.api, set, facts, objs); err != nil {
+			return err
+		}
+		return refuseRivals(ctx, c, p.api, set)
+	})
 	if err != nil {
 		return nil, err
 	}
-	if err := p.refuseForeign(want, now, parents, o.Adopt); err != nil {
-		return nil, err
+	return p, nil
+}
+
+// make plans a bundle. What only its kind can refuse is asked after what any may.
+func (p *Plan) make(ctx context.Context, b Bundle, o Options, refuse func() error) error {
+	p.force = o.Force
+	want := b.inOrder()
+	now, err := p.live(ctx, want)
+	if err != nil {
+		return err
 	}
-	if err := refuseClash(ctx, c, p.api, set, facts, objs); err != nil {
-		return nil, err
+	if want, err = p.refuseForeign(ctx, want, now, o.Adopt); err != nil {
+		return err
 	}
-	if err := refuseRivals(ctx, c, p.api, set); err != nil {
-		return nil, err
+	if refuse != nil {
+		if err := refuse(); err != nil {
+			return err
+		}
 	}
 	if err := p.dryRun(ctx, want, now); err != nil {
-		return nil, err
+		return err
 	}
 	p.keepRecord()
-	return p, nil
+	return nil
 }
 
 // refuseOverlap compares with all other sets, and with what a set of the same default name has now: *.cnn.com and cnn.com have the
@@ -161,98 +177,4 @@ func join(hosts []egress.Host) string {
 		s += string(h)
 	}
 	return s
-}
-
-// live reads what is on the cluster now: everything that has a name we want or that is marked as a member of the set.
-func (p *Plan) live(ctx context.Context, want []*unstructured.Unstructured) (map[Ref]*unstructured.Unstructured, error) {
-	now := map[Ref]*unstructured.Unstructured{}
-	places := make([]parent, 0, 2)
-	wanted := map[Ref]bool{}
-	for _, w := range want {
-		wanted[refOf(w)] = true
-		if w.GetKind() == kindParent {
-			places = append(places, parent{w})
-		}
-	}
-	own, err := p.api.get(ctx, p.client, refOf(want[0]))
-	switch {
-	case err == nil:
-		now[refOf(own)] = own
-		if own.GetLabels()[egress.LabelApplySetID] == p.id {
-			places = append(places, parent{own})
-		}
-	case !errors.Is(err, kube.ErrAbsent):
-		return nil, fmt.Errorf("read set %s: %w", p.Set, err)
-	}
-	all, err := placesOf(places, false)
-	if err != nil {
-		return nil, err
-	}
-	for _, at := range all {
-		objs, err := p.api.list(ctx, p.client, at, "", func(namespace, name, partOf string) bool {
-			return partOf == p.id || wanted[Ref{Kind: at.kind, Namespace: namespace, Name: name}]
-		})
-		if err != nil {
-			return nil, fmt.Errorf("read the objects of set %s: %w", p.Set, err)
-		}
-		for _, o := range objs {
-			now[refOf(o)] = o
-		}
-	}
-	return now, nil
-}
-
-// owner is the identity of the set that an object belongs to, as parent or member; empty if to none.
-func owner(u *unstructured.Unstructured) string {
-	if u.GetKind() == kindParent {
-		return u.GetLabels()[egress.LabelApplySetID]
-	}
-	return u.GetLabels()[egress.LabelPartOf]
-}
-
-// refuseForeign refuses objects that have a name which the set needs and that are not the set's.
-func (p *Plan) refuseForeign(want []*unstructured.Unstructured, now map[Ref]*unstructured.Unstructured, parents []parent, adopt bool) error {
-	var foreign []Ref
-	var managers []string
-	for _, w := range want {
-		ref := refOf(w)
-		o := now[ref]
-		if o == nil {
-			continue
-		}
-		if o.GetDeletionTimestamp() != nil {
-			return &RefusedError{Reason: Terminating, Refs: []Ref{ref}, Msg: fmt.Sprintf("%s is being deleted%s; try again when it is gone", ref, heldBy(o))}
-		}
-		switch id := owner(o); {
-		case id == p.id:
-		case id != "":
-			return &RefusedError{
-				Reason: OtherSet, Refs: []Ref{ref},
-				Msg: fmt.Sprintf("%s belongs to %s; give this set another name with --name", ref, setOf(id, parents)),
-			}
-		case !adopt:
-			foreign = append(foreign, ref)
-			managers = append(managers, fieldManagers(o)...)
-		}
-	}
-	if len(foreign) == 0 {
-		return nil
-	}
-	by := ""
-	if managers = compact(managers); len(managers) > 0 {
-		by = fmt.Sprintf(" (made by %s)", quoteAll(managers))
-	}
-	return &RefusedError{
-		Reason: Foreign, Refs: foreign,
-		Msg: fmt.Sprintf("there already, and of no set: %s%s; take over with --adopt, or give this set another name with --name", names(foreign), by),
-	}
-}
-
-func setOf(id string, parents []parent) string {
-	for _, o := range parents {
-		if o.id() == id {
-			return "set " + o.GetNamespace() + "/" + o.setName()
-		}
-	}
-	return "another ApplySet, " + id
 }

@@ -25,7 +25,7 @@ func (x *execution) rollBack(ctx context.Context) Outcome {
 	var stuckOn *Stuck
 	for _, w := range slices.Backward(x.journal) {
 		var err error
-		if stuckOn != nil && rank(stuckOn.Change.Ref.Kind) != rank(w.change.Ref.Kind) {
+		if stuckOn != nil && x.plan.rank(stuckOn.Change.Ref) != x.plan.rank(w.change.Ref) {
 			err = fmt.Errorf("left as it is, because %s could not be taken back", stuckOn.Change.Ref)
 		} else {
 			err = x.undo(ctx, w)
@@ -68,8 +68,14 @@ var errKeep = errors.New("left as it is")
 
 // undo takes one write back.
 func (x *execution) undo(ctx context.Context, w written) error {
+	if w.change.Ref.Kind == kindNamespace {
+		// It goes only when its last pod has gone, which takes pods half a minute if they like.
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), x.plan.times.gone)
+		defer cancel()
+	}
 	return x.retry(ctx, func() error {
-		ctx, cancel := context.WithTimeout(ctx, x.plan.times.attempt)
+		ctx, cancel := x.attempt(ctx, w)
 		defer cancel()
 		now, err := x.plan.api.get(ctx, x.plan.client, w.change.Ref)
 		if err != nil && !errors.Is(err, kube.ErrAbsent) {
@@ -86,8 +92,16 @@ func (x *execution) undo(ctx context.Context, w written) error {
 	})
 }
 
+// attempt bounds one look and one write, so that one lost answer does not take all the time there is. Namespaces go slowly.
+func (x *execution) attempt(ctx context.Context, w written) (context.Context, context.CancelFunc) {
+	if w.change.Ref.Kind == kindNamespace {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, x.plan.times.attempt)
+}
+
 func (x *execution) undoCreate(ctx context.Context, w written, now *unstructured.Unstructured) error {
-	if now == nil || owner(now) != x.plan.id || w.result != nil && now.GetUID() != w.result.GetUID() {
+	if now == nil || x.plan.owner(now) != x.plan.id || w.result != nil && now.GetUID() != w.result.GetUID() {
 		return nil
 	}
 	c := w.change
@@ -101,6 +115,11 @@ func (x *execution) undoCreate(ctx context.Context, w written, now *unstructured
 		// Somebody made it in the moment between plan and write: only our fields are ours to take away.
 		_, err := x.plan.client.Apply(ctx, x.plan.api.resource(c.Ref.Kind), bare(now), kube.ApplyOptions{Force: true})
 		return err
+	}
+	if c.Ref.Kind == kindNamespace {
+		if err := x.undoNamespace(ctx, c.Ref.Name); err != nil {
+			return err
+		}
 	}
 	err := x.plan.client.Delete(ctx, x.plan.api.resource(c.Ref.Kind), c.Ref.Namespace, c.Ref.Name, kube.DeleteOptions{UID: now.GetUID()})
 	if err != nil && !errors.Is(err, kube.ErrAbsent) {

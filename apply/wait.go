@@ -98,19 +98,22 @@ func (x *execution) held(err, last error) error {
 func (x *execution) stillThere(ctx context.Context) ([]*unstructured.Unstructured, error) {
 	places := map[place]bool{}
 	for _, u := range x.pending {
-		places[place{u.GetKind(), u.GetNamespace()}] = true
+		at := place{u.GetKind(), u.GetNamespace()}
+		if at.kind == kindNamespace {
+			at.namespace = u.GetName()
+		}
+		places[at] = true
 	}
 	byUID := map[types.UID]*unstructured.Unstructured{}
-	for at := range places {
-		if at.kind == kindParent {
-			u, err := x.plan.api.get(ctx, x.plan.client, Ref{Kind: at.kind, Namespace: at.namespace, Name: x.plan.Set.ParentName()})
-			if err == nil {
-				byUID[u.GetUID()] = u
-			} else if !errors.Is(err, kube.ErrAbsent) {
-				return nil, err
-			}
-			continue
+	if slices.ContainsFunc(x.pending, func(u *unstructured.Unstructured) bool { return refOf(u) == x.plan.ref }) {
+		u, err := x.plan.api.get(ctx, x.plan.client, x.plan.ref)
+		if err == nil {
+			byUID[u.GetUID()] = u
+		} else if !errors.Is(err, kube.ErrAbsent) {
+			return nil, err
 		}
+	}
+	for at := range places {
 		objs, err := x.plan.api.list(ctx, x.plan.client, at, partOf(x.plan.id), nil)
 		if err != nil {
 			return nil, err

@@ -24,6 +24,8 @@ type ListOptions struct {
 	Labels   string // label selector
 	Fields   string // field selector
 	PageSize int64  // objects in one answer, default 500
+	// HeadsOnly asks for metadata alone (PartialObjectMetadata): what Secrets and the like hold does not leave the API server.
+	HeadsOnly bool
 	// Restart is called when the API server has forgotten the snapshot that the list was reading (410 Gone): items come
 	// again from the first, and whoever kept them drops them. If nil, the list fails instead.
 	Restart func()
@@ -98,6 +100,9 @@ func (c *Client) page(ctx context.Context, r Resource, namespace string, o ListO
 		if value != "" {
 			request.Param(name, value)
 		}
+	}
+	if o.HeadsOnly {
+		request.SetHeader("Accept", "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json")
 	}
 	body, err := c.do(ctx, request.Param("limit", strconv.FormatInt(o.PageSize, 10)))
 	if err != nil {
