@@ -38,6 +38,7 @@ func World() []Deployment {
 		{"mesh-external", "en"},
 		{"mesh-external", "de"},
 		{"mesh-external", "cnn"},
+		{"mesh-external", "many"},
 	}
 }
 

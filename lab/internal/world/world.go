@@ -45,6 +45,7 @@ func certificates() map[string]pki.Leaf {
 		"en":       server("en.wikipedia.org"),
 		"de":       server("de.wikipedia.org"),
 		"cnn":      server("edition.cnn.com"),
+		"many":     server("*.example.com", "*.example.net", "*.example.org"),
 		ClientCert: {Subject: pki.Name("client organization", "client.example.com")},
 	}
 }
@@ -160,7 +161,7 @@ type object struct {
 // certObjects are the servers' Secrets and, for the clients, the CA in a ConfigMap each; as one JSON text per object.
 func certObjects(ca []byte, pairs map[string]pki.Pair) ([]byte, error) {
 	var all []object
-	for _, name := range []string{"www", "en", "de", "cnn"} {
+	for _, name := range []string{"www", "en", "de", "cnn", "many"} {
 		all = append(all, object{
 			APIVersion: "v1", Kind: "Secret", Type: "Opaque",
 			Metadata: map[string]string{"name": name + "-certs", "namespace": "mesh-external"},

@@ -54,6 +54,7 @@ func TestObjects(t *testing.T) {
 		"outside.yaml": {
 			"ConfigMap mesh-external/nginx", "Service mesh-external/www", "Deployment mesh-external/www", "Service mesh-external/en", "Deployment mesh-external/en",
 			"Service mesh-external/de", "Deployment mesh-external/de", "Service mesh-external/cnn", "Deployment mesh-external/cnn",
+			"Service mesh-external/many", "Deployment mesh-external/many",
 		},
 	}
 	for file, names := range want {
@@ -85,7 +86,7 @@ func TestOutsideServices(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hosts := map[string]string{"www": "www.wikipedia.org", "en": "en.wikipedia.org", "de": "de.wikipedia.org", "cnn": "edition.cnn.com"}
+	hosts := map[string]string{"www": "www.wikipedia.org", "en": "en.wikipedia.org", "de": "de.wikipedia.org", "cnn": "edition.cnn.com", "many": "a.example.com"}
 	for _, doc := range yaml(t, "outside.yaml") {
 		name, isService := strings.CutPrefix(kindName(doc), "Service mesh-external/")
 		if !isService {
@@ -173,10 +174,11 @@ func TestCertificates(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, hosts := range map[string]struct{ good, bad []string }{
-		"www": {good: []string{"www.wikipedia.org", "en.wikipedia.org", "fr.wikipedia.org", "wikipedia.org"}, bad: []string{"edition.cnn.com", "a.b.wikipedia.org"}},
-		"en":  {good: []string{"en.wikipedia.org"}, bad: []string{"de.wikipedia.org", "www.wikipedia.org"}},
-		"de":  {good: []string{"de.wikipedia.org"}, bad: []string{"en.wikipedia.org"}},
-		"cnn": {good: []string{"edition.cnn.com"}, bad: []string{"cnn.com"}},
+		"www":  {good: []string{"www.wikipedia.org", "en.wikipedia.org", "fr.wikipedia.org", "wikipedia.org"}, bad: []string{"edition.cnn.com", "a.b.wikipedia.org"}},
+		"en":   {good: []string{"en.wikipedia.org"}, bad: []string{"de.wikipedia.org", "www.wikipedia.org"}},
+		"de":   {good: []string{"de.wikipedia.org"}, bad: []string{"en.wikipedia.org"}},
+		"cnn":  {good: []string{"edition.cnn.com"}, bad: []string{"cnn.com"}},
+		"many": {good: []string{"a.example.com", "b.example.net", "a.example.org"}, bad: []string{"a.b.example.com", "edition.cnn.com"}},
 	} {
 		pair, err := certificate(t.TempDir(), name, certificates()[name], ca)
 		if err != nil {
@@ -273,7 +275,7 @@ func TestCertObjects(t *testing.T) {
 		}
 	}
 	want := []string{
-		"Secret mesh-external/www-certs", "Secret mesh-external/en-certs", "Secret mesh-external/de-certs", "Secret mesh-external/cnn-certs",
+		"Secret mesh-external/www-certs", "Secret mesh-external/en-certs", "Secret mesh-external/de-certs", "Secret mesh-external/cnn-certs", "Secret mesh-external/many-certs",
 		"ConfigMap default/outside-ca", "ConfigMap other/outside-ca", "ConfigMap nomesh/outside-ca",
 	}
 	if d := cmp.Diff(want, got); d != "" {
