@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"testing"
 	"time"
@@ -36,7 +37,9 @@ var scenarios = map[string]func(t *testing.T, w *world) *Plan{
 // wanted, the outcome says which, and somebody else's objects are untouched.
 func TestFaults(t *testing.T) {
 	t.Parallel()
-	for name, prepare := range scenarios {
+	all := maps.Clone(scenarios)
+	maps.Copy(all, bundleScenarios)
+	for name, prepare := range all {
 		for _, f := range []fault{conflict, busy, broken, denied, cutBefore, cutAfter, hang} {
 			t.Run(name+" "+string(f), func(t *testing.T) {
 				t.Parallel()
@@ -50,6 +53,22 @@ func TestFaults(t *testing.T) {
 			})
 		}
 	}
+}
+
+// bundleScenarios are lives of a gateway in a namespace of its own.
+var bundleScenarios = map[string]func(t *testing.T, w *world) *Plan{
+	"install": func(t *testing.T, w *world) *Plan {
+		return w.bundle(NewBundle("gateway", "edge", "egress", nil, members(t, "edge")), Options{})
+	},
+	"shrink": func(t *testing.T, w *world) *Plan {
+		all := members(t, "edge")
+		w.execute(w.bundle(NewBundle("gateway", "edge", "egress", nil, all), Options{}))
+		return w.bundle(NewBundle("gateway", "edge", "egress", nil, append(all[3:7], all[9])), Options{})
+	},
+	"uninstall": func(t *testing.T, w *world) *Plan {
+		w.execute(w.bundle(NewBundle("gateway", "edge", "egress", nil, members(t, "edge")), Options{}))
+		return w.bundleRemoval("gateway", "edge", "egress")
+	},
 }
 
 // oneFault runs a scenario in which the n-th request fails, and gives how many requests the plan takes if none fails.
@@ -107,7 +126,7 @@ func healthy(t *testing.T, prepare func(*testing.T, *world) *Plan) (requests int
 func (w *world) recovers(prepare func(*testing.T, *world) *Plan, wanted map[Ref]map[string]any, where string) {
 	w.t.Helper()
 	if len(wanted) == 0 {
-		p, err := PlanRemoval(w.t.Context(), w.client, "default", "news")
+		p, err := w.removeAny(prepare)
 		var refused *RefusedError
 		if errors.As(err, &refused) && refused.Reason == NoSet {
 			return
@@ -129,7 +148,32 @@ func (w *world) recovers(prepare func(*testing.T, *world) *Plan, wanted map[Ref]
 func (w *world) again(prepare func(*testing.T, *world) *Plan) *Plan {
 	w.t.Helper()
 	other := newWorld(w.t)
-	return w.plan(prepare(w.t, other).Set, Options{Adopt: true, Force: true})
+	p := prepare(w.t, other)
+	if p.noun() == kindSet {
+		return w.plan(p.Set, Options{Adopt: true, Force: true})
+	}
+	b := Bundle{What: p.What}
+	for _, c := range p.Changes {
+		switch {
+		case c.Ref == p.ref:
+			b.Parent = c.want
+		case c.want != nil:
+			b.Members = append(b.Members, c.want)
+		}
+	}
+	if p.last != nil {
+		b.Parent = p.last
+	}
+	return w.bundle(b, Options{})
+}
+
+// removeAny plans the removal that the scenario planned, on the cluster as it is now.
+func (w *world) removeAny(prepare func(*testing.T, *world) *Plan) (*Plan, error) {
+	w.t.Helper()
+	if prepare(w.t, newWorld(w.t)).noun() == kindSet {
+		return PlanRemoval(w.t.Context(), w.client, "default", "news")
+	}
+	return PlanBundleRemoval(w.t.Context(), w.client, "gateway", "edge", "egress")
 }
 
 // TestAPIServerGoesAway: when nothing can be taken back, the outcome says so for each object instead of guessing.

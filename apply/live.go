@@ -95,7 +95,7 @@ func (p *Plan) byName(ctx context.Context, want []*unstructured.Unstructured, no
 // owner is the identity of the bundle that an object belongs to, as parent or member; empty if to none.
 func (p *Plan) owner(u *unstructured.Unstructured) string {
 	own, member := u.GetLabels()[egress.LabelApplySetID], u.GetLabels()[egress.LabelPartOf]
-	if refOf(u) == p.ref || member == "" {
+	if member == "" || refOf(u) == p.ref && own != "" {
 		return own
 	}
 	return member

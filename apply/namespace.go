@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -151,34 +150,39 @@ func (p *Plan) release(ctx context.Context, u *unstructured.Unstructured, why st
 var errStays = errors.New("left as it is")
 
 // waitEmpty looks at a Namespace once more before it is deleted, because deleting it deletes all that is in it. Pods whose Deployment
-// was deleted go by themselves and are waited for.
+// was deleted go by themselves and are waited for. If somebody put something into it since the plan, the Namespace stays; if that
+// cannot be found out, the removal has failed.
 func (x *execution) waitEmpty(ctx context.Context, c Change) error {
 	ctx, cancel := context.WithTimeout(ctx, x.plan.times.gone)
 	defer cancel()
-	tick := time.NewTicker(x.plan.times.pause)
-	defer tick.Stop()
-	for {
-		found, err := x.plan.strangers(ctx, c.Ref.Name)
-		if err == nil && len(found) == 0 {
-			return nil
+	var found []Ref
+	err := x.retry(ctx, func() (err error) {
+		ctx, cancel := context.WithTimeout(ctx, x.plan.times.attempt)
+		defer cancel()
+		if found, err = x.plan.strangers(ctx, c.Ref.Name); err != nil {
+			return err
 		}
-		wait := err != nil && !final(err) || err == nil && !slices.ContainsFunc(found, func(r Ref) bool { return r.Kind != kindPod })
-		why := "it holds " + names(found)
-		if err != nil {
-			why = "what else it holds could not be found out: " + err.Error()
-		}
-		select {
-		case <-ctx.Done():
-		case <-tick.C:
-			if wait {
-				continue
-			}
-		}
-		return &RefusedError{
-			Reason: Meanwhile, Refs: found, Err: errStays,
-			Msg: fmt.Sprintf("namespace %s stays, because %s; all else of %s is gone; run the command again, or delete the namespace by hand", c.Ref.Name, why, x.plan.What),
-		}
+		return keepOrWait(c.Ref.Name, found)
+	})
+	if err == nil || len(found) == 0 {
+		return err
 	}
+	return &RefusedError{
+		Reason: Meanwhile, Refs: found, Err: errStays,
+		Msg: fmt.Sprintf("namespace %s stays, because it holds %s; all else of %s is gone; run the command again, or delete the namespace by hand",
+			c.Ref.Name, names(found), x.plan.What),
+	}
+}
+
+// keepOrWait says what strangers in a namespace mean: pods may be on their way, all else keeps it.
+func keepOrWait(namespace string, found []Ref) error {
+	switch {
+	case len(found) == 0:
+		return nil
+	case slices.ContainsFunc(found, func(r Ref) bool { return r.Kind != kindPod }):
+		return fmt.Errorf("%w: it holds %s", errKeep, names(found))
+	}
+	return fmt.Errorf("namespace %s still holds %s", namespace, names(found))
 }
 
 // undoNamespace takes back the making of a Namespace, unless somebody put something into it meanwhile.
@@ -187,13 +191,5 @@ func (x *execution) undoNamespace(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	for _, r := range found {
-		if r.Kind != kindPod {
-			return fmt.Errorf("%w: it holds %s", errKeep, names(found))
-		}
-	}
-	if len(found) > 0 {
-		return fmt.Errorf("namespace %s still holds %s", name, names(found))
-	}
-	return nil
+	return keepOrWait(name, found)
 }
