@@ -26,14 +26,12 @@ var (
 	host       = flag.String("host", "edition.cnn.com", "a host outside the mesh, ports 80 and 443")
 )
 
-// second and third are hosts with servers of their own beside -host: name -> Deployment of the witness.
-var otherHosts = map[string]string{"en.wikipedia.org": "mesh-external/en", "de.wikipedia.org": "mesh-external/de"}
-
 // cluster runs commands as a user of one cluster would.
 type cluster struct {
 	t       *testing.T
 	kubectl string
 	egress  string
+	gateway string // Service of the gateway that traffic has to take; its Deployment has the same name
 	env     []string
 }
 
@@ -65,7 +63,7 @@ func newCluster(t *testing.T) *cluster {
 		t.Fatalf("build the plugin first (make build): %v", err)
 	}
 	env := append(os.Environ(), "KUBECONFIG="+*kubeconfig, "PATH="+filepath.Dir(bin)+string(os.PathListSeparator)+os.Getenv("PATH"), "NO_COLOR=1")
-	return &cluster{t: t, kubectl: kubectl, egress: bin, env: env}
+	return &cluster{t: t, kubectl: kubectl, egress: bin, gateway: *gatewayRef, env: env}
 }
 
 // run executes a command with standard input and a bound of two minutes.

@@ -1,89 +1,191 @@
 package e2e
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
+// trip is one way out that a mode opens.
+type trip struct {
+	url     string
+	outside string // Deployment of the witness
+	own     string // witness without the mode, where that is another
+	status  int
+	direct  bool   // goes straight out
+	cluster string // of the gateway, whose counter grows
+	stat    string // cx_total counts connections; rq_total requests, where connections are kept and shared
+	line    string // of the gateway's access log holds this beside the cluster, for one connection or request
+}
+
+// modeCase is a mode with hosts of its own, so that all of them fit the cluster at once. SET stands for the set's name.
+type modeCase struct {
+	mode, mtls string
+	hosts      []string
+	flags      []string
+	trips      []trip
+}
+
+// set names the set of a case.
+func (m modeCase) set() string { return "e2e-" + m.mode }
+
+func (m modeCase) enable(more ...string) []string {
+	args := append([]string{"enable", "--name=" + m.set(), "--domains=" + strings.Join(m.hosts, ","), "--mode=" + m.mode, "--mtls=" + m.mtls, "--timeout=60s"}, m.flags...)
+	return append(args, more...)
+}
+
+// out is the name of Istio's cluster for a host outside.
+func out(port int, host string) string { return fmt.Sprintf("outbound|%d||%s", port, host) }
+
+// tlsTrip and httpTrip are those of the documents: the page by TLS, and the redirection by HTTP.
+func tlsTrip(host, outside, cluster string) trip {
+	return trip{url: "https://" + host, outside: outside, status: 200, cluster: cluster, stat: "cx_total", line: host}
+}
+
+// insteadOf names the witness of the host's own server.
+func (tr trip) insteadOf(own string) trip {
+	tr.own = own
+	return tr
+}
+
+func httpTrip(host, outside string) trip {
+	return trip{url: "http://" + host, outside: outside, status: 301, cluster: out(80, host), stat: "rq_total", line: `"GET /`}
+}
+
+// modeCases are all modes that need nothing but the mesh's own gateway.
+func modeCases(mtls string) []modeCase {
+	cnn, both := *host, []string{"en.wikipedia.org", "de.wikipedia.org"}
+	const en, de, www, many = "mesh-external/en", "mesh-external/de", "mesh-external/www", "mesh-external/many"
+	dynamic := map[string]string{"on": "dynamic_forward_proxy_cluster_default_e2e-sni-dynamic", "off": out(443, "*.wikipedia.org"), "auto": ""}[mtls]
+	return []modeCase{
+		{mode: "passthrough", mtls: mtls, hosts: append(both, cnn), trips: []trip{
+			tlsTrip(cnn, *outsideRef, out(443, cnn)), tlsTrip("en.wikipedia.org", en, out(443, "en.wikipedia.org")), tlsTrip("de.wikipedia.org", de, out(443, "de.wikipedia.org")),
+		}},
+		{mode: "http", mtls: mtls, hosts: append(both, cnn), trips: []trip{
+			httpTrip(cnn, *outsideRef), httpTrip("en.wikipedia.org", en), httpTrip("de.wikipedia.org", de),
+		}},
+		{mode: "auto", mtls: mtls, hosts: []string{cnn, "*.example.com"}, trips: []trip{
+			tlsTrip(cnn, *outsideRef, out(443, cnn)), httpTrip(cnn, *outsideRef),
+			tlsTrip("a.example.com", many, strings.NewReplacer("e2e-sni-dynamic", "e2e-auto", "*.wikipedia.org", "*.example.com").Replace(dynamic)),
+		}},
+		{mode: "tls-origination", mtls: mtls, hosts: []string{cnn}, trips: []trip{
+			{url: "http://" + cnn, outside: *outsideRef, status: 200, cluster: out(443, cnn), stat: "rq_total", line: `"GET /`},
+			{url: "https://" + cnn, outside: *outsideRef, status: 200, direct: true}, // TLS of the application's own is left alone (rule R33)
+		}},
+		{mode: "common-host", mtls: mtls, hosts: []string{"*.wikipedia.org"}, flags: []string{"--common-host=www.wikipedia.org"}, trips: []trip{
+			tlsTrip("en.wikipedia.org", www, out(443, "www.wikipedia.org")).insteadOf(en), tlsTrip("www.wikipedia.org", www, out(443, "www.wikipedia.org")),
+		}},
+		{mode: "sni-dynamic", mtls: mtls, hosts: []string{"*.wikipedia.org", "*.example.net"}, trips: []trip{
+			tlsTrip("en.wikipedia.org", en, dynamic), tlsTrip("de.wikipedia.org", de, dynamic),
+			tlsTrip("b.example.net", many, strings.Replace(dynamic, "*.wikipedia.org", "*.example.net", 1)),
+		}},
+	}
+}
+
 // TestModes proves each mode from declaration to removal: the page arrives, the outside server saw the gateway, the gateway's
-// counter grew by just the requests sent, check is content, and cleanup leaves the cluster as it was.
+// counter grew by just the requests sent and its log tells of them, check is content, and cleanup leaves the cluster as it was.
 func TestModes(t *testing.T) {
-	for _, tt := range []struct {
-		mode, mtls string
-		urls       []string // schemes that must take the gateway
-	}{
-		{mode: "passthrough", mtls: "off", urls: []string{"https"}},
-		{mode: "passthrough", mtls: "on", urls: []string{"https"}},
-		{mode: "http", mtls: "off", urls: []string{"http"}},
-		{mode: "http", mtls: "on", urls: []string{"http"}},
-		{mode: "auto", mtls: "off", urls: []string{"https", "http"}},
-		{mode: "auto", mtls: "auto", urls: []string{"https", "http"}},
-	} {
-		t.Run(tt.mode+"-mtls-"+tt.mtls, func(t *testing.T) {
+	cases := append(modeCases("on"), modeCases("off")...)
+	cases = append(cases, modeCase{mode: "direct", mtls: "auto", hosts: []string{"*.wikipedia.org", "edition.cnn.com"}, trips: []trip{
+		{url: "https://en.wikipedia.org", outside: "mesh-external/en", status: 200, direct: true},
+		{url: "https://edition.cnn.com", outside: "mesh-external/cnn", status: 200, direct: true},
+	}})
+	for _, m := range cases {
+		t.Run(m.mode+"-mtls-"+m.mtls, func(t *testing.T) {
 			c := newCluster(t)
-			before := c.foreign()
-			for _, scheme := range tt.urls {
-				if c.passes(*clientRef, scheme+"://"+*host, *outsideRef) {
-					t.Fatalf("%s already takes the gateway before enable", scheme)
-				}
-			}
-			hosts := append([]string{*host}, "en.wikipedia.org", "de.wikipedia.org")
-			enable := []string{"enable", "--name=modes", "--domains=" + strings.Join(hosts, ","), "--mode=" + tt.mode, "--mtls=" + tt.mtls, "--timeout=60s"}
-			t.Cleanup(func() { c.forget("modes") })
-			c.plugin(0, enable...)
-			c.unchanged(enable)
-			for _, scheme := range tt.urls {
-				c.grows(scheme)
-				for other, outside := range otherHosts {
-					if !c.passes(*clientRef, scheme+"://"+other, outside) {
-						t.Errorf("%s://%s went round the gateway", scheme, other)
-					}
-				}
-				if !c.passes(*secondRef, scheme+"://"+*host, *outsideRef) {
-					t.Errorf("%s from the client in another namespace went round the gateway", scheme)
-				}
-			}
-			rep := c.check()
-			if rep.ExitCode != 0 || len(rep.codes("fail", "warn", "unknown")) > 0 {
-				t.Errorf("check is not content: exit %d, %v", rep.ExitCode, rep.codes("fail", "warn", "unknown"))
-			}
-			if want := len(hosts) * len(tt.urls); len(rep.Paths) != want {
-				t.Errorf("check saw %d paths, want %d", len(rep.Paths), want)
-			}
-			c.plugin(0, "cleanup", "modes", "--yes")
-			c.gone()
-			if after := c.foreign(); after != before {
-				t.Errorf("foreign objects changed:\nbefore %s\nafter  %s", before, after)
-			}
-			for _, scheme := range tt.urls {
-				if c.passes(*clientRef, scheme+"://"+*host, *outsideRef) {
-					t.Errorf("%s still takes the gateway after cleanup", scheme)
-				}
-			}
+			c.life(m)
 		})
 	}
 }
 
-// grows sends three requests by one scheme and compares with the gateway's own counter: connections for TLS, requests for HTTP
-// (whose connections are kept and shared).
-func (c *cluster) grows(scheme string) {
+// life leads one mode from declaration to removal.
+func (c *cluster) life(m modeCase) {
 	c.t.Helper()
-	name, stat := "outbound|443||"+*host, "cx_total"
-	if scheme == "http" {
-		name, stat = "outbound|80||"+*host, "rq_total"
-	}
-	before := c.counter(name, stat)
-	const sent = 3
-	for range sent {
-		if !c.passes(*clientRef, scheme+"://"+*host, *outsideRef) {
-			c.t.Fatalf("%s://%s went round the gateway", scheme, *host)
+	before := c.foreign()
+	for _, trip := range m.trips {
+		if c.takes(*clientRef, trip.url, cmp.Or(trip.own, trip.outside), 0) {
+			c.t.Fatalf("%s already takes the gateway before enable", trip.url)
 		}
 	}
-	if after := c.counter(name, stat); after-before != sent {
-		c.t.Errorf("%s of %s grew by %d for %d requests", stat, name, after-before, sent)
+	c.t.Cleanup(func() { c.forget(m.set()) })
+	c.plugin(0, m.enable()...)
+	c.unchanged(m.enable())
+	c.travel(m)
+	c.content(m.set())
+	c.plugin(0, "cleanup", m.set(), "--yes")
+	c.gone()
+	if after := c.foreign(); after != before {
+		c.t.Errorf("foreign objects changed:\nbefore %s\nafter  %s", before, after)
 	}
+	for _, trip := range m.trips {
+		if c.takes(*clientRef, trip.url, cmp.Or(trip.own, trip.outside), 0) {
+			c.t.Errorf("%s still takes the gateway after cleanup", trip.url)
+		}
+	}
+}
+
+// travel makes all trips of a mode, from two clients, and looks at every witness.
+func (c *cluster) travel(m modeCase) {
+	c.t.Helper()
+	for _, trip := range m.trips {
+		c.grows(trip)
+		if via := c.takes(*secondRef, trip.url, trip.outside, trip.status); via == trip.direct {
+			c.t.Errorf("%s from the client in another namespace went through the gateway: %t", trip.url, via)
+		}
+	}
+	for _, trip := range m.trips {
+		if !trip.direct {
+			c.logged(trip)
+		}
+	}
+}
+
+// content holds check to silence about a set's paths.
+func (c *cluster) content(set string) {
+	c.t.Helper()
+	rep := c.check(set)
+	if rep.ExitCode != 0 || len(rep.codes("fail", "warn", "unknown")) > 0 || len(rep.Paths) == 0 {
+		c.t.Errorf("check of %s is not content: exit %d, %d paths, %v", set, rep.ExitCode, len(rep.Paths), rep.codes("fail", "warn", "unknown"))
+	}
+}
+
+// grows sends three requests and compares with the gateway's own counter.
+func (c *cluster) grows(tr trip) {
+	c.t.Helper()
+	before := 0
+	if !tr.direct {
+		before = c.counter(tr.cluster, tr.stat)
+	}
+	const sent = 3
+	for range sent {
+		if via := c.takes(*clientRef, tr.url, tr.outside, tr.status); via == tr.direct {
+			c.t.Fatalf("%s went through the gateway: %t", tr.url, via)
+		}
+	}
+	if tr.direct {
+		return
+	}
+	if after := c.counter(tr.cluster, tr.stat); after-before != sent {
+		c.t.Errorf("%s of %s grew by %d for %d requests", tr.stat, tr.cluster, after-before, sent)
+	}
+}
+
+// logged waits for the gateway's line of a trip. Envoy writes lines of TCP connections up to ten seconds late.
+func (c *cluster) logged(tr trip) {
+	c.t.Helper()
+	namespace, name := split(c.gateway)
+	c.eventually("the gateway logs "+tr.url, 20*time.Second, func() (bool, string) {
+		log := c.kube("-n", namespace, "logs", "deploy/"+name, "-c", "istio-proxy", "--since=60s")
+		for line := range strings.Lines(log) {
+			if strings.Contains(line, " "+tr.cluster+" ") && strings.Contains(line, tr.line) {
+				return true, ""
+			}
+		}
+		return false, fmt.Sprintf("no line with %s and %s", tr.cluster, tr.line)
+	})
 }
 
 const ours = "app.kubernetes.io/managed-by=kubectl-egress"
