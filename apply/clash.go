@@ -45,36 +45,53 @@ func (g gatewayObject) ref() Ref {
 }
 
 // refuseClash looks at all Gateways of the cluster for one on the same pods that has the same host on the same port, or another
-// protocol there (rule R20): Istio silently skips one of the two, with all its other hosts.
-func refuseClash(ctx context.Context, c Client, a api, set egress.Set, facts mesh.Facts, objs []recipe.Object) error {
-	gw, _ := facts.Gateway(set.Gateway)
-	var mine *networking.Gateway
-	for _, o := range objs {
-		if g, ok := o.(*clientnetworking.Gateway); ok {
-			mine = &g.Spec
-		}
-	}
-	if mine == nil {
+// protocol there (rule R20): Istio silently skips one of the two, with all its other hosts. A set without a Gateway clashes with
+// none.
+func (p *Plan) refuseClash(ctx context.Context, facts mesh.Facts, objs []recipe.Object) error {
+	mine := serversOf(objs)
+	if len(mine) == 0 {
 		return nil
 	}
-	others, err := kube.ListOf[gatewayObject](ctx, c, a.resource("Gateway"), "", kube.ListOptions{})
+	gw, _ := facts.Gateway(p.Set.Gateway)
+	var others []gatewayObject
+	err := p.wide("the Gateway with others", func(namespace string) (err error) {
+		others, err = kube.ListOf[gatewayObject](ctx, p.client, p.api.resource("Gateway"), namespace, kube.ListOptions{})
+		return err
+	})
 	if err != nil {
-		return fmt.Errorf("look for Gateways on the pods of %s: %w", set.Gateway, err)
+		return fmt.Errorf("look for Gateways on the pods of %s: %w", p.Set.Gateway, err)
 	}
-	slices.SortFunc(others, func(x, y gatewayObject) int { return byWriting(x.ref(), y.ref()) })
+	egress.SortFunc(others, func(x, y gatewayObject) int { return byWriting(x.ref(), y.ref()) })
 	for _, o := range others {
-		if o.Metadata.Labels[egress.LabelPartOf] == set.ApplySetID() || !selects(o.Spec.Selector, gw) {
+		if o.Metadata.Labels[egress.LabelPartOf] == p.id || writes(objs, o.ref()) || !selects(o.Spec.Selector, gw) {
 			continue
 		}
 		for _, theirs := range o.Spec.Servers {
-			for _, ours := range mine.Servers {
+			for _, ours := range mine {
 				if msg := clash(ours, theirs, gw); msg != "" {
-					return &RefusedError{Reason: Clash, Refs: []Ref{o.ref()}, Msg: explain(msg, o, set)}
+					return &RefusedError{Reason: Clash, Refs: []Ref{o.ref()}, Msg: explain(msg, o, p.Set)}
 				}
 			}
 		}
 	}
 	return nil
+}
+
+func serversOf(objs []recipe.Object) []*networking.Server {
+	var servers []*networking.Server
+	for _, o := range objs {
+		if g, ok := o.(*clientnetworking.Gateway); ok {
+			servers = append(servers, g.Spec.Servers...)
+		}
+	}
+	return servers
+}
+
+// writes says whether an object is one of those that are about to be written: what is adopted is no rival.
+func writes(objs []recipe.Object, ref Ref) bool {
+	return slices.ContainsFunc(objs, func(o recipe.Object) bool {
+		return o.GetName() == ref.Name && o.GetNamespace() == ref.Namespace && o.GetObjectKind().GroupVersionKind().Kind == ref.Kind
+	})
 }
 
 // selects says whether a selector takes a pod of the gateway. Of a gateway without pods at this moment the labels that are known

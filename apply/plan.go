@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/kubectl-egress/kubectl-egress/apply/recipe"
 	"github.com/kubectl-egress/kubectl-egress/egress"
+	"github.com/kubectl-egress/kubectl-egress/kube"
 	"github.com/kubectl-egress/kubectl-egress/mesh"
 )
 
@@ -95,7 +97,11 @@ func NewPlan(ctx context.Context, c Client, set egress.Set, facts mesh.Facts, o 
 	}
 	p := newPlan(c, refOf(want[0]), kindSet+" "+set.String())
 	p.Set, p.api = set, api{networking: facts.Networking}
-	parents, err := listParents(ctx, c, kindSet, "")
+	var parents []parent
+	err = p.wide("its hosts with those of other sets", func(namespace string) (err error) {
+		parents, err = listParents(ctx, c, kindSet, namespace)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -103,15 +109,34 @@ func NewPlan(ctx context.Context, c Client, set egress.Set, facts mesh.Facts, o 
 		return nil, err
 	}
 	err = p.make(ctx, Bundle{What: p.What, Parent: want[0], Members: want[1:]}, o, func() error {
-		if err := refuseClash(ctx, c, p.api, set, facts, objs); err != nil {
+		if err := p.refuseClash(ctx, facts, objs); err != nil {
 			return err
 		}
-		return refuseRivals(ctx, c, p.api, set)
+		return p.refuseRivals(ctx, facts, objs)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return p, nil
+}
+
+// wide looks for something in all namespaces. A set that only its own namespace sees may be put there by who has rights in that
+// namespace alone: then the look is at it alone, and a note says what was not compared. Any other set is seen everywhere, and what
+// may not be looked at is an error.
+func (p *Plan) wide(comparing string, list func(namespace string) error) error {
+	err := list("")
+	if !errors.Is(err, kube.ErrForbidden) || !p.Set.Private() {
+		return err
+	}
+	right := err.Error()
+	if e, ok := errors.AsType[*kube.Error](err); ok {
+		right = e.Right()
+	}
+	if err := list(p.Set.Namespace); err != nil {
+		return err
+	}
+	p.Notes = append(p.Notes, fmt.Sprintf("compared %s in namespace %s only, for want of the right to %s", comparing, p.Set.Namespace, right))
+	return nil
 }
 
 // make plans a bundle. What only its kind can refuse is asked after what any may.

@@ -65,10 +65,11 @@ var quick = times{
 // declare makes a set through the chart's gateway with Istio mTLS unless told otherwise.
 func declare(t *testing.T, d egress.Declaration) egress.Set {
 	t.Helper()
-	if d.Gateway == "" {
+	direct := d.Mode == string(egress.Direct)
+	if d.Gateway == "" && !direct {
 		d.Gateway = "istio-system/istio-egressgateway"
 	}
-	if d.MTLS == "" {
+	if d.MTLS == "" && !direct {
 		d.MTLS = "on"
 	}
 	set, err := egress.ParseSet(d)
