@@ -82,7 +82,7 @@ func (i *installed) request(conf string) {
 		if !ok || section != "v3_req" && section != "alt_names" {
 			continue
 		}
-		for _, word := range strings.SplitSeq(strings.TrimPrefix(value, "critical, "), ", ") {
+		for word := range strings.SplitSeq(strings.TrimPrefix(value, "critical, "), ", ") {
 			if word != "@alt_names" {
 				i.say("certificate: %s %s", key, word)
 			}
