@@ -81,9 +81,9 @@ func (g Gateway) max() int {
 // ServiceAccount is the gateway's, named as the documents name those of gateways.
 func (g Gateway) ServiceAccount() string { return g.Ref.Service + "-service-account" }
 
-// labels select the gateway's pods. Label istio is what documents select by, across all namespaces; so its value names the
+// Labels select the gateway's pods. Label istio is what documents select by, across all namespaces; so its value names the
 // namespace too: "egressgateway" alone would also be Istio's own gateway, and configuration made for one would reach the other.
-func (g Gateway) labels() map[string]string {
+func (g Gateway) Labels() map[string]string {
 	value := g.Ref.Service + "." + g.Ref.Namespace
 	if !strings.Contains(value, "egress") { // by which discovery knows an egress gateway
 		value = "egressgateway." + value
@@ -93,7 +93,7 @@ func (g Gateway) labels() map[string]string {
 
 // Objects gives everything that a gateway consists of, its Namespace first.
 func (g Gateway) Objects() []*unstructured.Unstructured {
-	ns, name, labels := g.Ref.Namespace, g.Ref.Service, g.labels()
+	ns, name, labels := g.Ref.Namespace, g.Ref.Service, g.Labels()
 	objs := []*unstructured.Unstructured{
 		namespaceObject(ns),
 		object("v1", "ServiceAccount", ns, g.ServiceAccount(), labels, nil),
@@ -134,14 +134,14 @@ func (g Gateway) Objects() []*unstructured.Unstructured {
 // role lets the gateway's service account read the credentials that DestinationRules name: istiod hands a Secret of the
 // gateway's namespace only to who may list Secrets there.
 func (g Gateway) role() *unstructured.Unstructured {
-	return object("rbac.authorization.k8s.io/v1", "Role", g.Ref.Namespace, g.roleName(), g.labels(), fields{
+	return object("rbac.authorization.k8s.io/v1", "Role", g.Ref.Namespace, g.roleName(), g.Labels(), fields{
 		"rules": list{fields{"apiGroups": list{""}, "resources": list{"secrets"}, "verbs": list{"get", "watch", "list"}}},
 	})
 }
 
 // roleBinding names the subject's namespace, without which the API server refuses it.
 func (g Gateway) roleBinding() *unstructured.Unstructured {
-	return object("rbac.authorization.k8s.io/v1", "RoleBinding", g.Ref.Namespace, g.roleName(), g.labels(), fields{
+	return object("rbac.authorization.k8s.io/v1", "RoleBinding", g.Ref.Namespace, g.roleName(), g.Labels(), fields{
 		"roleRef":  fields{"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": g.roleName()},
 		"subjects": list{fields{"kind": "ServiceAccount", "name": g.ServiceAccount(), "namespace": g.Ref.Namespace}},
 	})
@@ -152,7 +152,7 @@ func (g Gateway) configMap() string { return g.Ref.Service + "-sni-proxy" }
 
 // deploymentSpec has no replicas: they are the autoscaler's, and whoever applies them would scale back.
 func (g Gateway) deploymentSpec() fields {
-	labels := anyMap(g.labels())
+	labels := anyMap(g.Labels())
 	pod := fields{
 		"serviceAccountName": g.ServiceAccount(),
 		"containers":         list{envoyContainer()},

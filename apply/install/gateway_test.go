@@ -162,11 +162,17 @@ func TestLabelIsUnique(t *testing.T) {
 	seen := map[string]egress.GatewayRef{"egressgateway": {Namespace: "istio-system", Service: "istio-egressgateway"}}
 	long := strings.Repeat("a", 63)
 	for _, ref := range []egress.GatewayRef{
-		DefaultGateway(), {Namespace: "istio-egress", Service: "istio-egressgateway"}, {Namespace: "a", Service: "egress"}, {Namespace: "b", Service: "egress"},
-		{Namespace: "a-b", Service: "egress"}, {Namespace: "b", Service: "egress-a"}, {Namespace: "team", Service: "out"},
-		{Namespace: long, Service: long}, {Namespace: "b" + long[1:], Service: long},
+		DefaultGateway(),
+		{Namespace: "istio-egress", Service: "istio-egressgateway"},
+		{Namespace: "a", Service: "egress"},
+		{Namespace: "b", Service: "egress"},
+		{Namespace: "a-b", Service: "egress"},
+		{Namespace: "b", Service: "egress-a"},
+		{Namespace: "team", Service: "out"},
+		{Namespace: long, Service: long},
+		{Namespace: "b" + long[1:], Service: long},
 	} {
-		value := Gateway{Ref: ref}.labels()["istio"]
+		value := Gateway{Ref: ref}.Labels()["istio"]
 		if other, twice := seen[value]; twice {
 			t.Errorf("%s and %s share label istio=%s", ref, other, value)
 		}

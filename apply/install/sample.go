@@ -186,7 +186,7 @@ func (s MTLSServer) deploymentSpec(labels map[string]string) fields {
 			},
 			"spec": fields{
 				"containers": list{fields{
-					"name": serverName, "image": image, "imagePullPolicy": "IfNotPresent",
+					"name": serverName, "image": image, "imagePullPolicy": "IfNotPresent", "terminationMessagePolicy": "FallbackToLogsOnError",
 					"command":         list{"nginx", "-e", "/dev/stderr", "-c", "/etc/nginx/nginx.conf"},
 					"ports":           list{fields{"containerPort": serverPort, "protocol": "TCP"}},
 					"readinessProbe":  fields{"tcpSocket": fields{"port": serverPort}, "periodSeconds": int64(2)},

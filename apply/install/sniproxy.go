@@ -147,13 +147,14 @@ func (r Resolver) String() string {
 // the pod is not ready. Discovery reads the port where it is declared.
 func (p SNIProxy) container() fields {
 	return fields{
-		"name":            sniProxyContainer,
-		"image":           p.image(),
-		"imagePullPolicy": "IfNotPresent",
-		"command":         list{"nginx", "-e", "/dev/stderr", "-c", "/etc/nginx/nginx.conf"},
-		"ports":           list{fields{"name": "sni-proxy", "containerPort": int64(p.port()), "protocol": "TCP"}},
-		"resources":       resources("50m", "32Mi", fields{"memory": "256Mi"}), // 4096 connections with two buffers of 16 KiB each
-		"securityContext": confined(nginxUser),
+		"name":                     sniProxyContainer,
+		"image":                    p.image(),
+		"imagePullPolicy":          "IfNotPresent",
+		"terminationMessagePolicy": "FallbackToLogsOnError", // why nginx ended is in its log only
+		"command":                  list{"nginx", "-e", "/dev/stderr", "-c", "/etc/nginx/nginx.conf"},
+		"ports":                    list{fields{"name": "sni-proxy", "containerPort": int64(p.port()), "protocol": "TCP"}},
+		"resources":                resources("50m", "32Mi", fields{"memory": "256Mi"}), // 4096 connections with two buffers of 16 KiB each
+		"securityContext":          confined(nginxUser),
 		"volumeMounts": list{
 			fields{"name": "sni-proxy-config", "mountPath": "/etc/nginx", "readOnly": true},
 			fields{"name": "sni-proxy-tmp", "mountPath": "/tmp"},
