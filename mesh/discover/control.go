@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/kubectl-egress/kubectl-egress/egress"
 	"github.com/kubectl-egress/kubectl-egress/kube"
 	"github.com/kubectl-egress/kubectl-egress/mesh"
 )
@@ -64,7 +65,7 @@ func (f *finder) controlPlanes(ctx context.Context) ([]controlPlane, error) {
 			})
 		}
 	}
-	slices.SortFunc(planes, func(a, b controlPlane) int {
+	egress.SortFunc(planes, func(a, b controlPlane) int {
 		return cmp.Or(cmp.Compare(a.revision.Name, b.revision.Name), cmp.Compare(a.revision.Namespace, b.revision.Namespace))
 	})
 	if len(planes) == 0 {

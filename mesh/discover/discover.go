@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/kubectl-egress/kubectl-egress/egress"
 	"github.com/kubectl-egress/kubectl-egress/kube"
 	"github.com/kubectl-egress/kubectl-egress/mesh"
 )
@@ -111,7 +112,7 @@ func (f *finder) forget(prefix string) {
 }
 
 func (f *finder) sorted() []mesh.Unread {
-	slices.SortFunc(f.unread, func(a, b mesh.Unread) int {
+	egress.SortFunc(f.unread, func(a, b mesh.Unread) int {
 		return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Detail, b.Detail))
 	})
 	return f.unread

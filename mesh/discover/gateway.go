@@ -55,7 +55,7 @@ func (f *finder) gateways(ctx context.Context) ([]found, error) {
 		return nil, f.soften(ctx, "services", err)
 	}
 	all = slices.DeleteFunc(all, func(s service) bool { return !looksLikeEgress(s) })
-	slices.SortFunc(all, func(a, b service) int { return byName(a.Metadata, b.Metadata) })
+	egress.SortFunc(all, func(a, b service) int { return byName(a.Metadata, b.Metadata) })
 
 	results := make([]*found, len(all))
 	group := new(errgroup.Group)
@@ -113,7 +113,7 @@ func (f *finder) gateway(ctx context.Context, s service) (g found, ok bool, err 
 		return found{}, false, err
 	}
 	pods = slices.DeleteFunc(pods, func(p pod) bool { return !p.serving() })
-	slices.SortFunc(pods, func(a, b pod) int { return byName(a.Metadata, b.Metadata) })
+	egress.SortFunc(pods, func(a, b pod) int { return byName(a.Metadata, b.Metadata) })
 	if !slices.ContainsFunc(pods, pod.router) && (len(pods) > 0 || !strings.Contains(s.Spec.Selector["istio"], "egress")) {
 		return found{}, false, nil
 	}
@@ -142,7 +142,7 @@ func resolvePorts(s service, pods []pod) []mesh.Port {
 		}
 		ports = append(ports, mesh.Port{Name: p.Name, Number: p.Port, Target: p.target(pods)})
 	}
-	slices.SortFunc(ports, func(a, b mesh.Port) int { return cmp.Compare(a.Number, b.Number) })
+	egress.SortFunc(ports, func(a, b mesh.Port) int { return cmp.Compare(a.Number, b.Number) })
 	return ports
 }
 

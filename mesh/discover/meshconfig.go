@@ -11,6 +11,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/kubectl-egress/kubectl-egress/egress"
 	"github.com/kubectl-egress/kubectl-egress/kube"
 	"github.com/kubectl-egress/kubectl-egress/mesh"
 )
@@ -172,7 +173,7 @@ func (f *finder) peerAuthentication(ctx context.Context, root, version string) (
 	if err != nil {
 		return mesh.MTLS{}, f.soften(ctx, "peerauthentications in namespace "+root, err)
 	}
-	slices.SortFunc(all, func(a, b peerAuthentication) int {
+	egress.SortFunc(all, func(a, b peerAuthentication) int {
 		if d := a.Metadata.CreationTimestamp.Compare(b.Metadata.CreationTimestamp); d != 0 {
 			return d
 		}
