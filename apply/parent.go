@@ -64,7 +64,7 @@ func listParents(ctx context.Context, c Client, kind, namespace string) ([]paren
 	for _, o := range objs {
 		parents = append(parents, parent{o})
 	}
-	slices.SortFunc(parents, func(a, b parent) int { return byWriting(refOf(a.Unstructured), refOf(b.Unstructured)) })
+	egress.SortFunc(parents, func(a, b parent) int { return byWriting(refOf(a.Unstructured), refOf(b.Unstructured)) })
 	return parents, nil
 }
 

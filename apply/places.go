@@ -40,7 +40,7 @@ func placesOf(parents []parent, everywhere bool) ([]place, error) {
 			}
 		}
 	}
-	slices.SortFunc(places, func(a, b place) int {
+	egress.SortFunc(places, func(a, b place) int {
 		return cmp.Or(cmp.Compare(rank(a.kind), rank(b.kind)), cmp.Compare(a.namespace, b.namespace))
 	})
 	return slices.Compact(places), nil

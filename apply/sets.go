@@ -70,7 +70,7 @@ func membersOf(ctx context.Context, c Client, parents []parent, everywhere bool)
 		}
 	}
 	for _, refs := range members {
-		slices.SortFunc(refs, byWriting)
+		egress.SortFunc(refs, byWriting)
 	}
 	return members, nil
 }

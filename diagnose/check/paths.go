@@ -29,7 +29,7 @@ func Paths(s *snapshot.Snapshot) []egress.Path {
 	for i := range s.Objects.Gateways {
 		f.opened(&s.Objects.Gateways[i])
 	}
-	slices.SortFunc(f.paths, func(a, b egress.Path) int {
+	egress.SortFunc(f.paths, func(a, b egress.Path) int {
 		return cmp.Or(strings.Compare(string(a.Host), string(b.Host)), cmp.Compare(a.Port, b.Port))
 	})
 	return f.paths

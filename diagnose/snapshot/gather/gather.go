@@ -213,7 +213,7 @@ func list[T interface{ GetMeta() snapshot.Meta }](ctx context.Context, g *gather
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(out, func(a, b T) int { return strings.Compare(a.GetMeta().String(), b.GetMeta().String()) })
+	egress.SortFunc(out, func(a, b T) int { return strings.Compare(a.GetMeta().String(), b.GetMeta().String()) })
 	*into = out
 	return nil
 }
@@ -236,7 +236,7 @@ func (g *gatherer) sets(ctx context.Context) error {
 		sets = append(sets, decodeSet(p))
 		return nil
 	})
-	slices.SortFunc(sets, func(a, b snapshot.Set) int { return strings.Compare(a.String(), b.String()) })
+	egress.SortFunc(sets, func(a, b snapshot.Set) int { return strings.Compare(a.String(), b.String()) })
 	g.s.Sets = sets
 	return err
 }

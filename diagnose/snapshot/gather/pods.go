@@ -115,7 +115,7 @@ func (g *gatherer) strangers(ctx context.Context) error {
 			g.note(err.Error())
 		}
 	}
-	slices.SortFunc(g.s.Facts.Gateways, func(a, b mesh.Gateway) int { return strings.Compare(a.Ref().String(), b.Ref().String()) })
+	egress.SortFunc(g.s.Facts.Gateways, func(a, b mesh.Gateway) int { return strings.Compare(a.Ref().String(), b.Ref().String()) })
 	slices.Sort(g.s.Notes)
 	return nil
 }
