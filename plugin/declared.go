@@ -23,6 +23,7 @@ type declared struct {
 	caFile      string
 	exportTo    []string
 	legacyCerts bool
+	selector    string
 }
 
 // maxFile is more than DecodeDeclaration takes, in bytes, so that it is it who says that a file is too large.
@@ -42,6 +43,7 @@ func (d *declared) flags(cmd *cobra.Command) {
 	f.StringVar(&d.caFile, "ca-file", "", "The servers' CA as a PEM file, of which such a Secret is made")
 	f.StringSliceVar(&d.exportTo, "export-to", nil, "Namespaces whose workloads use it; . is the set's own, * all (default: as the mesh does)")
 	f.BoolVar(&d.legacyCerts, "legacy-certs", false, "Certificates of Istio up to 1.4 in /etc/certs instead of ISTIO_MUTUAL")
+	f.StringVar(&d.selector, "gateway-selector", "", "Labels of the gateway's pods, where nobody may or can look (default: as Istio's charts have it)")
 	f.StringVarP(&d.file, "filename", "f", "", "Take all of this from a YAML document of kind Set instead; - is stdin")
 	modes := make([]string, 0, len(egress.Modes()))
 	for _, m := range egress.Modes() {

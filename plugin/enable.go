@@ -14,7 +14,6 @@ import (
 	"github.com/kubectl-egress/kubectl-egress/egress"
 	"github.com/kubectl-egress/kubectl-egress/kube"
 	"github.com/kubectl-egress/kubectl-egress/mesh"
-	"github.com/kubectl-egress/kubectl-egress/mesh/discover"
 )
 
 // defaultWait bounds the waiting for proxies. Istio pushes within a second or two; a gateway that starts takes some ten more.
@@ -76,7 +75,7 @@ func (e *enable) run(cmd *cobra.Command) error {
 		return err
 	}
 	defer client.Close()
-	set, facts, err := e.settle(ctx, client, set)
+	set, facts, err := e.tool.settle(ctx, client, set, e.declared.selector)
 	if err != nil {
 		return err
 	}
@@ -97,21 +96,6 @@ func (e *enable) run(cmd *cobra.Command) error {
 		return err
 	}
 	return e.hold(ctx, client, plan)
-}
-
-// settle finds out what the set leaves to discovery.
-func (e *enable) settle(ctx context.Context, client *kube.Client, set egress.Set) (egress.Set, mesh.Facts, error) {
-	done := e.tool.status("looking at the mesh")
-	defer done()
-	facts, err := discover.Discover(ctx, client)
-	if err != nil {
-		return set, facts, err
-	}
-	if facts, err = knowGateway(ctx, client, facts, set.Gateway); err != nil {
-		return set, facts, err
-	}
-	set, err = resolve(set, facts)
-	return set, facts, err
 }
 
 func (e *enable) announce(set egress.Set) {

@@ -1,10 +1,10 @@
 package plugin
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/kubectl-egress/kubectl-egress/apply/recipe"
 	"github.com/kubectl-egress/kubectl-egress/egress"
@@ -29,7 +29,6 @@ type render struct {
 	declared declared
 	output   *choice
 	version  string
-	selector string
 }
 
 func newRender(t *tool) *cobra.Command {
@@ -49,7 +48,6 @@ func newRender(t *tool) *cobra.Command {
 	r.declared.flags(cmd)
 	r.output = choose(cmd, "output", "o", "How the objects are printed", "yaml", "json", "name")
 	cmd.Flags().StringVar(&r.version, "istio-version", assumedVersion, "Istio's version, which decides about the API version of the objects")
-	cmd.Flags().StringVar(&r.selector, "gateway-selector", assumedSelector, "Labels of the gateway's pods")
 	return cmd
 }
 
@@ -72,7 +70,7 @@ func (r *render) run(cmd *cobra.Command) error {
 	if set.LegacyCerts && !cmd.Flags().Changed("istio-version") {
 		version = lastLegacy
 	}
-	facts, err := assumed(set.Gateway, version, r.selector)
+	facts, err := assumed(set.Gateway, version, cmp.Or(r.declared.selector, assumedSelector))
 	if err != nil {
 		return usagef(cmd, "%w", err)
 	}
@@ -89,25 +87,19 @@ func assumed(gateway egress.GatewayRef, version, selector string) (mesh.Facts, e
 	if err != nil {
 		return mesh.Facts{}, fmt.Errorf("--istio-version: %w", err)
 	}
-	chosen, err := labels.ConvertSelectorToLabelsMap(selector)
-	if err != nil || len(chosen) == 0 {
-		return mesh.Facts{}, fmt.Errorf("--gateway-selector: %q is not LABEL=VALUE[,LABEL=VALUE…]", selector)
+	known, err := assumedGatewayAt(gateway, selector)
+	if err != nil {
+		return mesh.Facts{}, err
 	}
+	known.SNIProxy = &mesh.SNIProxy{Container: assumedProxy, Port: assumedSNIPort}
 	return mesh.Facts{
 		Version:       v,
 		RootNamespace: assumedRoot,
 		TrustDomain:   assumedDomain,
 		ClusterDomain: assumedDomain,
 		Networking:    networking(v),
-		Gateways: []mesh.Gateway{{
-			Namespace:      gateway.Namespace,
-			Service:        gateway.Service,
-			Selector:       chosen,
-			ServiceAccount: gateway.Service + assumedAccount,
-			Ports:          []mesh.Port{{Name: "http2", Number: 80, Target: 8080}, {Name: "https", Number: 443, Target: 8443}},
-			SNIProxy:       &mesh.SNIProxy{Container: assumedProxy, Port: assumedSNIPort},
-		}},
-		MTLS: mesh.MTLS{On: true, Reason: "assumed"},
+		Gateways:      []mesh.Gateway{known},
+		MTLS:          mesh.MTLS{On: true, Reason: "assumed"},
 	}, nil
 }
 

@@ -1,0 +1,62 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/kubectl-egress/kubectl-egress/egress"
+	"github.com/kubectl-egress/kubectl-egress/kube"
+	"github.com/kubectl-egress/kubectl-egress/mesh"
+	"github.com/kubectl-egress/kubectl-egress/mesh/discover"
+)
+
+// settle finds out what a set leaves to discovery. The selector is for a gateway that may not be looked at; empty: as Istio's charts
+// have it.
+func (t *tool) settle(ctx context.Context, client *kube.Client, set egress.Set, selector string) (egress.Set, mesh.Facts, error) {
+	done := t.status("looking at the mesh")
+	defer done()
+	facts, err := discover.Discover(ctx, client)
+	if err != nil {
+		return set, facts, err
+	}
+	known, err := knowGateway(ctx, client, facts, set.Gateway)
+	if errors.Is(err, kube.ErrForbidden) && set.Private() {
+		// Who may do nothing outside a namespace of their own can still send its traffic to a gateway that others look after.
+		gateway, bad := assumedGatewayAt(set.Gateway, selector)
+		if bad != nil {
+			return set, facts, bad
+		}
+		done()
+		t.note("gateway %s may not be looked at: assumed to have labels %s and ports 80 and 443 (--gateway-selector)",
+			set.Gateway, labels.FormatLabels(gateway.Selector))
+		known, err = facts, nil
+		known.Gateways = append(known.Gateways, gateway)
+	}
+	if err != nil {
+		return set, facts, err
+	}
+	set, err = resolve(set, known)
+	return set, known, err
+}
+
+// assumedGatewayAt is a gateway that nobody looked at, as Istio's charts make it: the pods' label istio is the Service's name
+// without "istio-", unless a selector says otherwise.
+func assumedGatewayAt(ref egress.GatewayRef, selector string) (mesh.Gateway, error) {
+	if selector == "" {
+		selector = "istio=" + strings.TrimPrefix(ref.Service, "istio-")
+	}
+	chosen, err := labels.ConvertSelectorToLabelsMap(selector)
+	if err != nil || len(chosen) == 0 {
+		return mesh.Gateway{}, egress.Inputf("--gateway-selector: %q is not LABEL=VALUE[,LABEL=VALUE…]", selector)
+	}
+	return mesh.Gateway{
+		Namespace:      ref.Namespace,
+		Service:        ref.Service,
+		Selector:       chosen,
+		ServiceAccount: ref.Service + assumedAccount,
+		Ports:          []mesh.Port{{Name: "http2", Number: 80, Target: 8080}, {Name: "https", Number: 443, Target: 8443}},
+	}, nil
+}
