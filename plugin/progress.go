@@ -31,7 +31,7 @@ func (t *tool) lines(p *apply.Plan, suffix string) changeLines {
 // print writes one line to stdout: an object is data. Its namespace is told where it is not the set's.
 func (l changeLines) print(c apply.Change) {
 	line := fmt.Sprintf("  %-*s   %-*s", l.name, shortName(c.Ref.Kind, c.Ref.Name), l.action, string(c.Action)+l.suffix)
-	if c.Ref.Namespace != l.namespace {
+	if c.Ref.Namespace != l.namespace && c.Ref.Namespace != "" {
 		line += "   (" + c.Ref.Namespace + ")"
 	}
 	fmt.Fprintln(l.tool.Out, strings.TrimRight(plain(line), " "))

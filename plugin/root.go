@@ -73,6 +73,7 @@ func New(streams genericiooptions.IOStreams, argv0 string) *cobra.Command {
 	t.clusterFlags(root.PersistentFlags())
 	root.AddCommand(
 		newEnable(t), newCleanup(t), newRender(t),
+		newGateway(t), newSample(t),
 		newCheck(t), newList(t), newGet(t), newExplain(t), newCapture(t),
 		newCompletion(t), newOptions(t), newVersion(t))
 	return root

@@ -74,7 +74,7 @@ func (s Sleep) Objects() []*unstructured.Unstructured {
 // Names of the document "Egress Gateways with TLS Origination", part "Perform mutual TLS origination with an egress gateway".
 const (
 	DefaultServerNamespace = "mesh-external"
-	serverName             = "my-nginx"
+	ServerName             = "my-nginx" // of its Service and Deployment
 	serverConfig           = "nginx-configmap"
 	ServerSecret           = "nginx-server-certs" // tls.crt and tls.key of the server
 	serverCASecret         = "nginx-ca-certs"     // by which the server checks clients
@@ -102,23 +102,23 @@ type Certs struct {
 
 // ServerHost is the name under which the server is reached, and that its certificate is for.
 func ServerHost(namespace, clusterDomain string) string {
-	return serverName + "." + namespace + ".svc." + clusterDomain
+	return ServerName + "." + namespace + ".svc." + clusterDomain
 }
 
 // Objects gives the server and its Secrets, its Namespace first.
 func (s MTLSServer) Objects() []*unstructured.Unstructured {
-	ns, labels := s.Namespace, map[string]string{"run": serverName}
+	ns, labels := s.Namespace, map[string]string{"run": ServerName}
 	return []*unstructured.Unstructured{
 		namespaceObject(ns),
 		object("v1", "ConfigMap", ns, serverConfig, nil, fields{"data": fields{"nginx.conf": mtlsServerConfig}}),
 		secret(ns, ServerSecret, "kubernetes.io/tls", map[string][]byte{"tls.crt": s.Certs.ServerCert, "tls.key": s.Certs.ServerKey}),
 		secret(ns, serverCASecret, "Opaque", map[string][]byte{caFile: s.Certs.CA}),
 		secret(ns, ClientSecret, "Opaque", map[string][]byte{"tls.crt": s.Certs.ClientCert, "tls.key": s.Certs.ClientKey, "ca.crt": s.Certs.CA}),
-		object("v1", "Service", ns, serverName, labels, fields{"spec": fields{
+		object("v1", "Service", ns, ServerName, labels, fields{"spec": fields{
 			"ports":    list{fields{"port": int64(443), "targetPort": serverPort, "protocol": "TCP"}},
 			"selector": anyMap(labels),
 		}}),
-		object("apps/v1", "Deployment", ns, serverName, labels, fields{"spec": s.deploymentSpec(labels)}),
+		object("apps/v1", "Deployment", ns, ServerName, labels, fields{"spec": s.deploymentSpec(labels)}),
 	}
 }
 
@@ -186,7 +186,7 @@ func (s MTLSServer) deploymentSpec(labels map[string]string) fields {
 			},
 			"spec": fields{
 				"containers": list{fields{
-					"name": serverName, "image": image, "imagePullPolicy": "IfNotPresent", "terminationMessagePolicy": "FallbackToLogsOnError",
+					"name": ServerName, "image": image, "imagePullPolicy": "IfNotPresent", "terminationMessagePolicy": "FallbackToLogsOnError",
 					"command":         list{"nginx", "-e", "/dev/stderr", "-c", "/etc/nginx/nginx.conf"},
 					"ports":           list{fields{"containerPort": serverPort, "protocol": "TCP"}},
 					"readinessProbe":  fields{"tcpSocket": fields{"port": serverPort}, "periodSeconds": int64(2)},

@@ -112,7 +112,7 @@ func (d deployment) why(ctx context.Context, c Reader, namespace string) string 
 	if len(pods) == 0 {
 		return "it has no pods yet"
 	}
-	slices.SortFunc(pods, func(a, b pod) int { return b.Metadata.CreationTimestamp.Compare(a.Metadata.CreationTimestamp) })
+	egress.SortFunc(pods, func(a, b pod) int { return b.Metadata.CreationTimestamp.Compare(a.Metadata.CreationTimestamp) })
 	for _, p := range pods {
 		if p.ready() {
 			continue
@@ -180,4 +180,28 @@ func selector(labels map[string]string) string {
 		parts = append(parts, key+"="+labels[key])
 	}
 	return strings.Join(parts, ",")
+}
+
+// Gone waits until no pod with the labels is left. If ctx ends before, the error names those that are; it wraps ctx's.
+func Gone(ctx context.Context, c Reader, namespace string, labels map[string]string) error {
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	for {
+		pods, err := kube.ListOf[pod](ctx, c, podsOf, namespace, kube.ListOptions{Labels: selector(labels)})
+		switch {
+		case err == nil && len(pods) == 0, errors.Is(err, kube.ErrAbsent):
+			return nil
+		case errors.Is(err, kube.ErrForbidden), errors.Is(err, kube.ErrUnauthorized):
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			names := make([]string, 0, len(pods))
+			for _, p := range pods {
+				names = append(names, p.Metadata.Name)
+			}
+			return fmt.Errorf("pods are left in namespace %s: %s: %w", namespace, strings.Join(names, ", "), context.Cause(ctx))
+		case <-tick.C:
+		}
+	}
 }

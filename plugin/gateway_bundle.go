@@ -1,0 +1,222 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/kubectl-egress/kubectl-egress/apply"
+	"github.com/kubectl-egress/kubectl-egress/apply/install/ready"
+	"github.com/kubectl-egress/kubectl-egress/egress"
+	"github.com/kubectl-egress/kubectl-egress/kube"
+)
+
+// rolloutWait bounds the waiting for Deployments: images may have to be pulled.
+const rolloutWait = 2 * time.Minute
+
+// installing is what commands share that put a Deployment and what belongs to it on the cluster.
+type installing struct {
+	tool    *tool
+	dryRun  *choice
+	output  *choice
+	wait    bool
+	timeout time.Duration
+	options apply.Options
+}
+
+func (i *installing) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	i.dryRun = choose(cmd, "dry-run", "", "Only tell what would be done; server: have the API server check it", dryNone, dryClient, dryServer)
+	f.Lookup("dry-run").NoOptDefVal = dryServer
+	i.output = chooseOptional(cmd, "output", "o", "Print the objects instead of a line for each", "yaml", "json", "name")
+	f.BoolVar(&i.wait, "wait", true, "Wait until the pods are ready")
+	f.DurationVar(&i.timeout, "timeout", rolloutWait, "How long to wait")
+	f.BoolVar(&i.options.Force, "force-conflicts", false, "Take over fields that somebody else set")
+	f.BoolVar(&i.options.Adopt, "adopt", false, "Take over objects of the same name that were made by hand")
+}
+
+// put carries a bundle out, or tells what would be done. It says whether anything stands now that can be waited for.
+func (i *installing) put(ctx context.Context, client *kube.Client, b apply.Bundle) (stands bool, err error) {
+	if i.dryRun.value == dryClient {
+		return false, i.onlyShow(b)
+	}
+	done := i.tool.status("checking everything on the server")
+	plan, err := apply.PlanBundle(ctx, client, b, i.options)
+	done()
+	if err != nil {
+		return false, err
+	}
+	i.tool.notes(plan)
+	if i.dryRun.value == dryServer {
+		if i.output.value != "" {
+			return false, printObjects(i.tool.Out, i.output.value, results(plan))
+		}
+		i.tool.bundleLines(plan, b.Parent.GetNamespace(), " (server dry run)").printAll(plan)
+		return false, nil
+	}
+	told := i.tool.bundleLines(plan, b.Parent.GetNamespace(), "").print
+	if i.output.value != "" {
+		told = func(apply.Change) {}
+	}
+	outcome, err := plan.Execute(ctx, told)
+	if err != nil {
+		return false, i.tool.unfinished(outcome, err)
+	}
+	if i.output.value != "" {
+		return true, printObjects(i.tool.Out, i.output.value, results(plan))
+	}
+	return true, nil
+}
+
+// onlyShow is the dry run that asks the server nothing.
+func (i *installing) onlyShow(b apply.Bundle) error {
+	objs := []*unstructured.Unstructured{b.Parent}
+	for _, m := range b.Members {
+		if m.GetKind() == "Namespace" { // whoever applies these objects needs it first
+			objs = append([]*unstructured.Unstructured{m}, objs...)
+		} else {
+			objs = append(objs, m)
+		}
+	}
+	if i.output.value != "" {
+		return printObjects(i.tool.Out, i.output.value, objs)
+	}
+	width := 0
+	for _, o := range objs {
+		width = max(width, len(shortName(o.GetKind(), o.GetName())))
+	}
+	for _, o := range objs {
+		fmt.Fprintf(i.tool.Out, "  %-*s   applied (dry run)\n", width, shortName(o.GetKind(), o.GetName()))
+	}
+	return nil
+}
+
+// rolledOut waits until a Deployment is there, and says how many pods it has and how long that took.
+func (i *installing) rolledOut(ctx context.Context, client *kube.Client, ref egress.GatewayRef, what string) (pods int, took time.Duration, err error) {
+	began := time.Now()
+	waiting, stop := context.WithTimeout(ctx, i.timeout)
+	defer stop()
+	done := i.tool.status("waiting until the pods are ready")
+	pods, err = ready.Deployment(waiting, client, ref)
+	done()
+	switch {
+	case err == nil:
+		return pods, time.Since(began), nil
+	case waiting.Err() != nil:
+		return 0, 0, i.tool.late(waiting, what+" is on the cluster", err)
+	}
+	return 0, 0, fmt.Errorf("%s is on the cluster, but %w", what, err)
+}
+
+// bundleLines is lines for objects most of which are in one namespace.
+func (t *tool) bundleLines(p *apply.Plan, namespace, suffix string) changeLines {
+	l := t.lines(p, suffix)
+	l.namespace = namespace
+	return l
+}
+
+// notes tells what a plan has people know.
+func (t *tool) notes(p *apply.Plan) {
+	for _, n := range p.Notes {
+		t.note("%s", n)
+	}
+}
+
+// removing is what commands share that take a bundle away.
+type removing struct {
+	tool   *tool
+	yes    bool
+	dryRun *choice
+}
+
+func (r *removing) flags(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&r.yes, "yes", false, "Do not ask")
+	r.dryRun = choose(cmd, "dry-run", "", "Only tell what would be taken away", dryNone, dryClient, dryServer)
+	cmd.Flags().Lookup("dry-run").NoOptDefVal = dryServer
+}
+
+// askable refuses a command line that needs an answer where nobody can give one.
+func (r *removing) askable(cmd *cobra.Command) error {
+	if !r.yes && r.dryRun.value == dryNone && !r.tool.term.asks {
+		return usagef(cmd, "nobody can be asked here: say --yes to take away without asking, or --dry-run to see what would go")
+	}
+	return nil
+}
+
+// plan finds out what has to go.
+func (r *removing) plan(ctx context.Context, client *kube.Client, kind string, ref egress.GatewayRef) (*apply.Plan, error) {
+	done := r.tool.status("looking for what is there")
+	defer done()
+	return apply.PlanBundleRemoval(ctx, client, kind, ref.Namespace, ref.Service)
+}
+
+// take carries a removal out, or tells what would go. It says whether all of it is gone.
+func (r *removing) take(ctx context.Context, plan *apply.Plan, namespace string) (gone bool, err error) {
+	r.tool.notes(plan)
+	if r.dryRun.value != dryNone {
+		suffix := map[string]string{dryClient: " (dry run)", dryServer: " (server dry run)"}[r.dryRun.value]
+		r.tool.bundleLines(plan, namespace, suffix).printAll(plan)
+		return false, nil
+	}
+	if !r.yes {
+		agreed, err := r.confirm(ctx, plan)
+		if err != nil {
+			return false, err
+		}
+		if !agreed {
+			r.tool.note("Nothing was taken away.")
+			return false, nil
+		}
+	}
+	outcome, err := plan.Execute(ctx, r.tool.bundleLines(plan, namespace, "").print)
+	if err != nil {
+		return false, r.tool.unfinished(outcome, err)
+	}
+	return true, nil
+}
+
+// confirm shows what will go and asks.
+func (r *removing) confirm(ctx context.Context, plan *apply.Plan) (bool, error) {
+	going := 0
+	for _, c := range plan.Changes {
+		if c.Action == apply.Deleted {
+			r.tool.note("  %s", shortName(c.Ref.Kind, c.Ref.Name))
+			going++
+		}
+	}
+	return r.tool.ask(ctx, fmt.Sprintf("Take away %s of %s?", count(going, "object"), plan.What))
+}
+
+// usersOf lists the sets of all namespaces whose traffic goes through a gateway.
+func usersOf(ctx context.Context, client *kube.Client, ref egress.GatewayRef) ([]egress.Set, error) {
+	owned, err := apply.Sets(ctx, client, "")
+	if err != nil {
+		return nil, fmt.Errorf("whether sets use gateway %s could not be found out: %w", ref, err)
+	}
+	var users []egress.Set
+	for _, o := range owned {
+		if o.Set.Gateway == ref {
+			users = append(users, o.Set)
+		}
+	}
+	return users, nil
+}
+
+// setNames names sets for people.
+func setNames(sets []egress.Set) string {
+	words := ""
+	for i, s := range sets {
+		if i > 0 {
+			words += ", "
+		}
+		words += s.String()
+	}
+	return words
+}
+
+// absent says that what was asked for is not there, rather than that it could not be asked for.
+func absent(err error) bool { return errors.Is(err, kube.ErrAbsent) }
