@@ -22,7 +22,8 @@ const (
 func TestBinary(t *testing.T) {
 	t.Parallel()
 	binary := filepath.Join(t.TempDir(), "kubectl-egress")
-	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -dumpdep", "-o", binary, "./cmd/kubectl-egress")
+	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-buildvcs=false",
+		"-gcflags=k8s.io/api/...=-l", "-ldflags=-s -w -dumpdep", "-o", binary, "./cmd/kubectl-egress")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
 	graph, err := build.CombinedOutput()
 	if err != nil {

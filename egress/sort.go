@@ -10,14 +10,19 @@ import (
 // It is slices.SortStableFunc in less room: that one is compiled anew for every type of struct, some 20 kB each in the binary,
 // and this one only for the numbers of places.
 func SortFunc[T any](s []T, compare func(a, b T) int) {
-	places := make([]int, len(s))
-	for i := range places {
-		places[i] = i
-	}
-	slices.SortFunc(places, func(i, j int) int { return cmp.Or(compare(s[i], s[j]), cmp.Compare(i, j)) })
 	sorted := make([]T, len(s))
-	for i, p := range places {
+	for i, p := range order(len(s), func(i, j int) int { return compare(s[i], s[j]) }) {
 		sorted[i] = s[p]
 	}
 	copy(s, sorted)
+}
+
+// order gives the places of n elements as they come when sorted.
+func order(n int, compare func(i, j int) int) []int {
+	places := make([]int, n)
+	for i := range places {
+		places[i] = i
+	}
+	slices.SortFunc(places, func(i, j int) int { return cmp.Or(compare(i, j), cmp.Compare(i, j)) })
+	return places
 }
