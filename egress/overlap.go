@@ -1,6 +1,9 @@
 package egress
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // OverlapError says that a host of a set belongs to another set already. It is an *InputError too (errors.As).
 type OverlapError struct {
@@ -26,12 +29,13 @@ func (e *OverlapError) Unwrap() error { return &InputError{Msg: e.Error()} }
 
 // Overlap refuses a set that has a host of another set, a wildcard that swallows a host of another set, or a host that
 // a wildcard of another set covers: which of the two Istio would follow is not for users to guess. The set itself, known by
-// namespace and name, may be among the others. The error is an *OverlapError about the first host that overlaps.
+// namespace and name, may be among the others, and so may sets that never meet it: no workload sees both, and no gateway serves
+// both. The error is an *OverlapError about the first host that overlaps.
 func Overlap(s Set, others []Set) error {
 	exact := make(map[Host]Set)
 	var wild []Host
 	for _, o := range others {
-		if o.Namespace == s.Namespace && o.Name == s.Name {
+		if s.apart(o) {
 			continue
 		}
 		for _, h := range o.Hosts {
@@ -62,7 +66,7 @@ func Overlap(s Set, others []Set) error {
 // swallowed finds the first host of another set that a wildcard covers.
 func swallowed(wildcard Host, s Set, others []Set) error {
 	for _, o := range others {
-		if o.Namespace == s.Namespace && o.Name == s.Name {
+		if s.apart(o) {
 			continue
 		}
 		for _, h := range o.Hosts {
@@ -72,4 +76,31 @@ func swallowed(wildcard Host, s Set, others []Set) error {
 		}
 	}
 	return nil
+}
+
+// apart says that two sets never meet, or are the same one.
+func (s Set) apart(o Set) bool {
+	if s.String() == o.String() {
+		return true
+	}
+	if s.Gateway == o.Gateway && !s.Direct() && !o.Direct() {
+		return false
+	}
+	ours, theirs := s.clients(), o.clients()
+	return ours != nil && theirs != nil && !slices.ContainsFunc(ours, func(ns string) bool { return slices.Contains(theirs, ns) })
+}
+
+// clients are the namespaces whose workloads see the set; nil for all.
+func (s Set) clients() []string {
+	if len(s.ExportTo) == 0 || slices.Contains(s.ExportTo, "*") {
+		return nil
+	}
+	out := make([]string, 0, len(s.ExportTo))
+	for _, e := range s.ExportTo {
+		if e == "." {
+			e = s.Namespace
+		}
+		out = append(out, e)
+	}
+	return out
 }

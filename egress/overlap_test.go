@@ -10,6 +10,13 @@ func TestOverlap(t *testing.T) {
 	set := func(ns, name string, hosts ...string) Set {
 		return mustSet(t, Declaration{Namespace: ns, Name: name, Domains: hosts})
 	}
+	private := func(ns, gateway string) Set {
+		d := Declaration{Namespace: ns, Name: "mine", Domains: []string{"edition.cnn.com"}, Gateway: gateway, ExportTo: []string{"."}}
+		if gateway == "" {
+			d.Mode = "direct"
+		}
+		return mustSet(t, d)
+	}
 	mine := set("default", "mine", "edition.cnn.com")
 	for _, tt := range []struct {
 		name   string
@@ -51,6 +58,18 @@ func TestOverlap(t *testing.T) {
 			"*.cnn.com is already in set default/b; change that set with --name b -n default, or remove it first",
 		},
 		{"both in one set", set("default", "mine", "*.cnn.com", "edition.cnn.com"), nil, ""},
+		{"private sets behind gateways of their own", private("a", "a/gw"), []Set{private("b", "b/gw")}, ""},
+		{"private sets, both direct", private("a", ""), []Set{private("b", "")}, ""},
+		{
+			"private sets behind one gateway", private("a", "istio-system/gw"),
+			[]Set{private("b", "istio-system/gw")},
+			"edition.cnn.com is already in set b/mine; change that set with --name mine -n b, or remove it first",
+		},
+		{
+			"one of them for all", private("a", "a/gw"),
+			[]Set{set("b", "mine", "edition.cnn.com")},
+			"edition.cnn.com is already in set b/mine; change that set with --name mine -n b, or remove it first",
+		},
 		{"domain of a wildcard", set("default", "mine", "cnn.com"), []Set{set("default", "b", "*.cnn.com")}, ""},
 	} {
 		err := Overlap(tt.set, tt.others)
