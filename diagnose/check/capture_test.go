@@ -54,10 +54,11 @@ func said(findings []Finding) []string {
 }
 
 const (
-	tls  = "edition.cnn.com:443"
-	http = "edition.cnn.com:80"
-	wiki = "*.wikipedia.org:443"
-	byHd = "" // made by hand
+	tls   = "edition.cnn.com:443"
+	http  = "edition.cnn.com:80"
+	wiki  = "*.wikipedia.org:443"
+	nginx = "my-nginx.mesh-external.svc.cluster.local:80"
+	byHd  = "" // made by hand
 )
 
 // expected says what must be found in each capture: the paths with their modes, and every finding that is no pass. Istio's default
@@ -111,6 +112,30 @@ var expected = map[string]struct {
 	"EGR037":                    {[]string{tls + " passthrough"}, []string{"fail EGR037 " + tls}},
 	"EGR051":                    {[]string{tls + " passthrough"}, []string{"skip EGR051 " + tls, "skip EGR052 " + tls}},
 	"weighted":                  {[]string{tls + " passthrough"}, []string{"fail EGR056 " + tls}},
+	// the documents' own configurations, applied by hand
+	"direct-wildcard":             {[]string{wiki + " direct"}, nil},
+	"direct-exact":                {[]string{tls + " direct"}, nil},
+	"tls-origination-mtls":        {[]string{http + " tls-origination"}, []string{"skip EGR052 " + http}},
+	"tls-origination-plain":       {[]string{http + " tls-origination"}, []string{"skip EGR052 " + http}},
+	"tls-origination-target-port": {[]string{tls + " passthrough", http + " tls-origination"}, []string{"skip EGR052 " + tls, "skip EGR052 " + http}},
+	"mtls-origination":            {[]string{nginx + " mtls-origination"}, []string{"skip EGR052 " + nginx}},
+	"common-host-plain":           {[]string{wiki + " common-host"}, []string{"skip EGR052 " + wiki}},
+	"common-host-mtls":            {[]string{wiki + " common-host"}, []string{"skip EGR052 " + wiki}},
+	"sni-proxy-plain":             {[]string{wiki + " sni-proxy"}, []string{"skip EGR052 " + wiki}},
+	"sni-proxy-mtls":              {[]string{wiki + " sni-proxy"}, []string{"skip EGR052 " + wiki}},
+	"sni-dynamic-plain":           {[]string{wiki + " sni-dynamic"}, []string{"skip EGR052 " + wiki}},
+	"sni-dynamic-mtls":            {[]string{wiki + " sni-dynamic"}, []string{"skip EGR052 " + wiki}},
+	"blog":                        {[]string{wiki + " sni-dynamic"}, []string{"skip EGR052 " + wiki, "warn EGR044 " + wiki}},
+	"EGR030":                      {[]string{http + " tls-origination"}, []string{"fail EGR030 " + http}},
+	"EGR031":                      {[]string{http + " tls-origination"}, []string{"fail EGR031 " + http}},
+	"EGR033":                      {[]string{http + " tls-origination"}, []string{"skip EGR052 " + http, "warn EGR033 " + http}},
+	"EGR034":                      {[]string{http + " tls-origination"}, []string{"skip EGR052 " + http, "warn EGR034 " + http}},
+	"EGR042":                      {[]string{wiki + " sni-dynamic"}, []string{"fail EGR042 " + wiki}},
+	"EGR042-selector":             {[]string{wiki + " sni-dynamic"}, []string{"fail EGR042 " + wiki}},
+	"EGR043":                      {[]string{wiki + " sni-dynamic"}, []string{"skip EGR052 " + wiki, "warn EGR043 " + wiki}},
+	"EGR044":                      {[]string{wiki + " sni-dynamic", tls + " passthrough"}, []string{"skip EGR052 " + wiki, "warn EGR044 " + wiki, "fail EGR044 " + tls}},
+	"EGR047":                      {[]string{wiki + " sni-proxy"}, []string{"fail EGR047 " + wiki}},
+	"EGR047-container":            {[]string{wiki + " sni-proxy"}, []string{"fail EGR047 " + wiki}},
 	"set-auto-mtls": {
 		[]string{tls + " passthrough set default/demo", http + " http set default/demo", "en.wikipedia.org:443 passthrough set default/demo", "en.wikipedia.org:80 http set default/demo"},
 		[]string{"skip EGR052 " + tls, "skip EGR052 " + http, "skip EGR052 en.wikipedia.org:443", "skip EGR052 en.wikipedia.org:80"},

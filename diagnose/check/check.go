@@ -32,6 +32,7 @@ type Check struct {
 	Title    string // what is wrong, in a few words
 	Severity State  // of its findings: Fail, Warn or Skip
 	Hop      egress.Hop
+	Direct   bool              // it is about paths without a gateway as well
 	Needs    []snapshot.Source // if one of these was not read, the result is Unknown and Run is not called
 	// Run is nil for the few checks that are about no single path or about what the others leave.
 	Run func(*snapshot.Snapshot, trace.Path) []Finding
@@ -87,7 +88,7 @@ func judge(s *snapshot.Snapshot, p *trace.Path, table []Check) []Finding {
 	var out []Finding
 	explained := map[*trace.Leg]bool{}
 	for _, c := range table {
-		if c.Run == nil {
+		if c.Run == nil || p.Mode == egress.Direct && !c.Direct {
 			continue
 		}
 		found := c.run(s, p)

@@ -10,6 +10,7 @@ import (
 // op is one operation of a JSON patch.
 type op struct {
 	Op    string `json:"op"`
+	From  string `json:"from,omitempty"`
 	Path  string `json:"path"`
 	Value any    `json:"value,omitempty"`
 }
@@ -21,7 +22,7 @@ func remove(path string) op             { return op{Op: "remove", Path: path} }
 // resources are the words for kinds on kubectl's command line; Gateway alone would be ambiguous where Gateway API is installed.
 var resources = map[string]string{
 	"Gateway": "gateways.networking.istio.io", "VirtualService": "virtualservice", "DestinationRule": "destinationrule",
-	"ServiceEntry": "serviceentry",
+	"ServiceEntry": "serviceentry", "EnvoyFilter": "envoyfilter",
 }
 
 // patch is the command that changes an object by a JSON patch.

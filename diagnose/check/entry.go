@@ -15,6 +15,7 @@ var noServiceEntry = Check{
 	Title:    "no ServiceEntry for the host",
 	Severity: Fail,
 	Hop:      egress.AtSidecar,
+	Direct:   true,
 	Needs:    []snapshot.Source{snapshot.ServiceEntries},
 	Run: func(s *snapshot.Snapshot, p trace.Path) []Finding {
 		if strings.HasSuffix(string(p.Host), ".svc."+s.ClusterDomain()) {
@@ -83,6 +84,7 @@ var httpProtocolOnTLSPort = Check{
 	Title:    "protocol HTTP on a port that carries TLS",
 	Severity: Fail,
 	Hop:      egress.AtSidecar,
+	Direct:   true,
 	Needs:    []snapshot.Source{snapshot.ServiceEntries},
 	Run: func(s *snapshot.Snapshot, p trace.Path) []Finding {
 		if p.Protocol != egress.ProtocolTLS {

@@ -17,7 +17,10 @@ var resolutionNone = Check{
 	Hop:      egress.AtOutside,
 	Needs:    []snapshot.Source{snapshot.ServiceEntries},
 	Run: func(s *snapshot.Snapshot, p trace.Path) []Finding {
-		legs := stopped(&p, egress.AtGateway, trace.NoEndpoint)
+		legs := slices.DeleteFunc(stopped(&p, egress.AtGateway, trace.NoEndpoint), func(l *trace.Leg) bool {
+			name, ok := trace.ParseCluster(l.Stop.Cluster)
+			return ok && !snapshot.HostCovers(name.Host, string(p.Host)) // it goes on to another host
+		})
 		if len(legs) == 0 {
 			return nil
 		}

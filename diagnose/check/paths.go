@@ -12,7 +12,8 @@ import (
 )
 
 // Paths finds every egress path that somebody wants: those of the sets, then those that the objects show by hand: a
-// VirtualService leads a host to an egress gateway, or a Gateway object opens an egress gateway's port for it. Sorted by host and port.
+// VirtualService leads a host to an egress gateway, or a Gateway object opens an egress gateway's port for it, or a VirtualService
+// leads an outside host from the sidecars to itself, without a gateway. Sorted by host and port.
 func Paths(s *snapshot.Snapshot) []egress.Path {
 	f := finder{s: s, wanted: trace.Want(s), found: map[string]bool{}}
 	for _, set := range s.Sets {
@@ -28,6 +29,9 @@ func Paths(s *snapshot.Snapshot) []egress.Path {
 	}
 	for i := range s.Objects.Gateways {
 		f.opened(&s.Objects.Gateways[i])
+	}
+	for _, l := range f.wanted.Lines() {
+		f.direct(l)
 	}
 	egress.SortFunc(f.paths, func(a, b egress.Path) int {
 		return cmp.Or(strings.Compare(string(a.Host), string(b.Host)), cmp.Compare(a.Port, b.Port))
@@ -68,13 +72,41 @@ func (f *finder) toward(l trace.Line) {
 		if err != nil {
 			continue // an address or a name of the cluster's own: no egress by name
 		}
-		p := egress.Path{Host: host, Port: l.Port, Protocol: f.protocol(l, host), Gateway: l.Gateway}
-		if p.Port == 0 {
-			p.Port = map[egress.Protocol]int{egress.ProtocolHTTP: 80, egress.ProtocolTLS: 443}[p.Protocol]
-		}
+		p := f.path(l, host)
 		p.Mode = f.mode(p)
 		f.add(p)
 	}
+}
+
+// direct adds the paths of a route that leads outside hosts from the sidecars to themselves, as in the document "Egress using
+// Wildcard Hosts", where nothing leads them to a gateway.
+func (f *finder) direct(l trace.Line) {
+	if !l.ForMesh() || l.Gateway != (egress.GatewayRef{}) {
+		return
+	}
+	for _, name := range l.Hosts {
+		host, err := egress.ParseHost(name)
+		if err != nil || !strings.EqualFold(l.To, name) || !slices.ContainsFunc(f.wanted.Entries(name), outside) {
+			continue
+		}
+		p := f.path(l, host)
+		if len(f.wanted.Toward(name, p.Port)) == 0 {
+			p.Mode = egress.Direct
+			f.add(p)
+		}
+	}
+}
+
+// outside says whether an entry is about something outside of the mesh.
+func outside(e *snapshot.ServiceEntry) bool { return e.Spec.Location != "MESH_INTERNAL" }
+
+// path is what a line is about for one of its hosts, but for the mode.
+func (f *finder) path(l trace.Line, host egress.Host) egress.Path {
+	p := egress.Path{Host: host, Port: l.Port, Protocol: f.protocol(l, host), Gateway: l.Gateway}
+	if p.Port == 0 {
+		p.Port = map[egress.Protocol]int{egress.ProtocolHTTP: 80, egress.ProtocolTLS: 443}[p.Protocol]
+	}
+	return p
 }
 
 func (f *finder) protocol(l trace.Line, host egress.Host) egress.Protocol {
@@ -148,34 +180,40 @@ func (f *finder) mode(p egress.Path) egress.Mode {
 		}
 	}
 	if p.Protocol == egress.ProtocolHTTP {
-		return f.origination(host, onward)
-	}
-	if !p.Host.IsWildcard() {
-		return egress.Passthrough
+		return f.origination(onward)
 	}
 	for _, l := range onward {
 		switch {
+		case strings.EqualFold(l.To, host) && !p.Host.IsWildcard():
+			return egress.Passthrough
 		case len(f.wanted.Entries(l.To)) == 0:
 		case strings.HasPrefix(l.To, "*"):
 			return egress.SNIDynamic
 		case f.static(l.To):
 			return egress.SNIProxy
-		default:
+		case p.Host.IsWildcard():
 			return egress.CommonHost
 		}
+	}
+	if !p.Host.IsWildcard() {
+		return egress.Passthrough
 	}
 	return egress.SNIDynamic
 }
 
-// origination tells by the DestinationRules for the host whether the gateway begins TLS, and with whose certificate.
-func (f *finder) origination(host string, onward []trace.Line) egress.Mode {
+// origination tells by the DestinationRules for the host whether the gateway begins TLS, and with whose certificate. A route to a
+// port that speaks HTTPS means that it should.
+func (f *finder) origination(onward []trace.Line) egress.Mode {
 	mode := egress.HTTP
-	for i := range f.s.Objects.DestinationRules {
-		d := &f.s.Objects.DestinationRules[i]
-		if !snapshot.HostCovers(f.s.FullHost(d.Spec.Host, d.Namespace), host) {
-			continue
+	for _, l := range onward {
+		if speaksTLS(f.wanted, trace.ClusterName{Host: l.To, Port: l.ToPort}) {
+			mode = egress.TLSOrigination
 		}
-		for _, l := range onward {
+		for i := range f.s.Objects.DestinationRules {
+			d := &f.s.Objects.DestinationRules[i]
+			if !snapshot.HostCovers(f.s.FullHost(d.Spec.Host, d.Namespace), l.To) {
+				continue
+			}
 			switch _, tls := policyTLS(d.Spec.TrafficPolicy, l.ToPort); {
 			case tls == nil:
 			case tls.Mode == "MUTUAL":

@@ -18,8 +18,16 @@ func Table() []Check {
 		subsetNotFound,          // EGR023
 		tlsModesDiffer,          // EGR024
 		gatewayWithoutEndpoint,  // EGR026
+		ruleNotOnGateway,        // EGR030
+		credentialMissing,       // EGR031
+		doubleTLS,               // EGR033
+		serverNotVerified,       // EGR034
 		resolutionNone,          // EGR035
 		entryNotExported,        // EGR037
+		filterNotApplied,        // EGR042
+		updateRefused,           // EGR043
+		filterTooWide,           // EGR044
+		sniProxyNotThere,        // EGR047
 		noAccessLog,             // EGR051
 		counterNotRecorded,      // EGR052
 		unexplained,             // EGR056

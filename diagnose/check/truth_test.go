@@ -24,10 +24,29 @@ func faults() []string {
 	return out
 }
 
+// weaknesses are the captures that work and have something that weakens them.
+func weaknesses() []string {
+	var out []string
+	for name, e := range expected {
+		if slices.ContainsFunc(e.said, func(l string) bool { return strings.HasPrefix(l, "warn ") }) {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
 // goodFor names the capture of the same path in which all is well.
 func goodFor(name string) string {
-	if strings.HasSuffix(expected[name].said[0], ":80") {
+	switch said := expected[name].said[0]; {
+	case name == "EGR030", name == "EGR031":
+		return "tls-origination-mtls"
+	case strings.HasSuffix(said, ":80"):
 		return "both-plain"
+	case strings.HasPrefix(name, "EGR047"):
+		return "sni-dynamic-plain"
+	case strings.HasSuffix(said, wiki):
+		return "sni-dynamic-mtls"
 	}
 	return "working-passthrough"
 }

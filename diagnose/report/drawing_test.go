@@ -79,7 +79,7 @@ func TestDrawing(t *testing.T) {
 		"by way of a proxy beside the gateway": {
 			proxied,
 			Options{Unicode: true},
-			[]string{"  workload ─▶ sidecar ─▶ gw ─SNI▶ SNI proxy ─SNI▶ outside", "              ✔          ✔ 2 connections          ✔ 10.0.0.1"},
+			[]string{"  workload ─▶ sidecar ─▶ gw ─SNI▶ sni-proxy ─SNI▶ outside", "              ✔          ✔ 2 connections          ✔ 10.0.0.1"},
 		},
 		"hops that nobody reported": {
 			Path{Gateway: "ns/gw", leaves: "SNI"}, Options{Unicode: true}, []string{"  workload ─▶ sidecar ─▶ gw ─SNI▶ outside"},

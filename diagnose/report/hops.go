@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/check"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/trace"
 	"github.com/kubectl-egress/kubectl-egress/egress"
 	"github.com/kubectl-egress/kubectl-egress/stats/admin"
@@ -15,21 +16,26 @@ import (
 func path(p *trace.Path) Path {
 	out := Path{
 		Host: clean(string(p.Host)), Port: p.Port, Protocol: string(p.Protocol), Set: clean(p.Set), Mode: string(p.Mode),
-		Gateway: clean(p.Gateway.String()),
+		Gateway: clean(p.Gateway.String()), sample: clean(p.Sample), leaves: "HTTP",
 	}
-	sidecar := sidecarHop(p)
-	gateway := gatewayHop(p, sidecar)
-	out.Hops = []Hop{sidecar, gateway}
-	if p.Mode == egress.SNIProxy {
-		out.Hops = append(out.Hops, Hop{Name: egress.AtSNIProxy, State: check.Skip, Detail: "not looked into"})
-	}
-	out.Hops = append(out.Hops, outsideHop(p, gateway))
-	for i := range out.Hops {
-		out.Hops[i].Detail = clean(out.Hops[i].Detail)
-	}
-	out.leaves = "HTTP"
 	if p.Protocol == egress.ProtocolTLS {
 		out.leaves = "SNI"
+	}
+	sidecar := sidecarHop(p)
+	out.Hops = []Hop{sidecar}
+	if p.Mode == egress.Direct {
+		out.Hops = append(out.Hops, directHop(p, sidecar))
+	} else {
+		gateway := gatewayHop(p, sidecar)
+		out.Hops = append(out.Hops, gateway)
+		proxied := p.Mode == egress.SNIProxy || slices.ContainsFunc(hosts(p.At(egress.AtGateway)), inPod)
+		if proxied {
+			out.Hops = append(out.Hops, proxyHop(p, gateway))
+		}
+		out.Hops = append(out.Hops, outsideHop(p, gateway, proxied))
+	}
+	for i := range out.Hops {
+		out.Hops[i].Detail = clean(out.Hops[i].Detail)
 	}
 	for _, l := range p.At(egress.AtGateway) {
 		out.mtls = out.mtls || len(l.Ask.TLS) > 0 && l.Ask.TLS[0].Mode == admin.IstioMutual
@@ -71,6 +77,9 @@ func sidecarHop(p *trace.Path) Hop {
 	case leg == nil:
 	case state == check.Pass:
 		h.Detail = clusters(leg)
+		if p.Host.IsWildcard() {
+			h.Detail += " (followed as " + p.Sample + ")"
+		}
 		if len(legs) > 1 {
 			h.Detail += fmt.Sprintf(" (%d workloads)", len(legs))
 		}
@@ -105,7 +114,7 @@ func gatewayHop(p *trace.Path, sidecar Hop) Hop {
 // carried tells the counters of the gateway's pods: connections, or for HTTP, whose connections are shared, requests.
 func carried(p *trace.Path, legs []*trace.Leg) string {
 	var opened, requests, failed uint64
-	for _, host := range hosts(legs) {
+	for _, host := range concerned(p, legs) {
 		opened += host.Opened
 		requests += host.Requests
 		failed += host.Failed
@@ -144,7 +153,73 @@ func hosts(legs []*trace.Leg) []admin.HostStatus {
 	return out
 }
 
-func outsideHop(p *trace.Path, gateway Hop) Hop {
+// inPod says whether a host is in the gateway's own pod.
+func inPod(h admin.HostStatus) bool { return trace.IsLoopback(h.Address) }
+
+// concerned are the hosts of the legs' clusters that belong to the path: a dynamic forward proxy has those of all its names.
+func concerned(p *trace.Path, legs []*trace.Leg) []admin.HostStatus {
+	return slices.DeleteFunc(hosts(legs), func(h admin.HostStatus) bool {
+		name, looked := lookedUp(legs, h)
+		return looked && !snapshot.HostCovers(string(p.Host), name)
+	})
+}
+
+// lookedUp gives the server name for which a dynamic forward proxy has found a host.
+func lookedUp(legs []*trace.Leg, h admin.HostStatus) (name string, ok bool) {
+	dynamic := slices.ContainsFunc(legs, func(l *trace.Leg) bool {
+		return slices.ContainsFunc(l.Exits, func(e trace.Exit) bool { return e.Cluster.Type == admin.DynamicForward })
+	})
+	name, _, ok = strings.Cut(h.Hostname, ":")
+	return name, ok && dynamic
+}
+
+// directHop is the outside as sidecars see it.
+func directHop(p *trace.Path, sidecar Hop) Hop {
+	h := Hop{Name: egress.AtOutside, State: sidecar.State, Detail: "not reached"}
+	switch sidecar.State {
+	case check.Unknown:
+		h.Detail = "not known what sidecars send"
+	case check.Pass:
+		h.Detail = addresses(p, p.At(egress.AtSidecar))
+		if h.Detail == "" {
+			h.Detail = "the address that the application asks for"
+		}
+	default:
+		h.State = check.Skip
+	}
+	return h
+}
+
+// proxyHop is the SNI proxy beside the gateway, as far as it can be seen from there.
+func proxyHop(p *trace.Path, gateway Hop) Hop {
+	h := Hop{Name: egress.AtSNIProxy, State: gateway.State, Detail: "not known what the gateway does"}
+	legs := p.At(egress.AtGateway)
+	switch gateway.State {
+	case check.Unknown:
+		return h
+	case check.Pass:
+	default:
+		h.State, h.Detail = check.Skip, "not reached"
+		return h
+	}
+	for _, l := range legs {
+		if l.Stop != nil && !l.Stop.Unknown() {
+			h.State, h.Detail = check.Fail, l.Stop.Says
+			return h
+		}
+		for _, e := range l.Exits {
+			for _, host := range e.Hosts {
+				h.Detail = fmt.Sprintf("%s:%d", host.Address, host.Port)
+			}
+		}
+	}
+	if proxy := p.Want.SNIProxy; proxy != nil && h.State == check.Pass {
+		h.Detail += " (container " + proxy.Container + ")"
+	}
+	return h
+}
+
+func outsideHop(p *trace.Path, gateway Hop, proxied bool) Hop {
 	h := Hop{Name: egress.AtOutside, State: check.Skip, Detail: "not reached"}
 	switch gateway.State {
 	case check.Unknown:
@@ -156,21 +231,31 @@ func outsideHop(p *trace.Path, gateway Hop) Hop {
 	}
 	legs := slices.DeleteFunc(p.At(egress.AtGateway), func(l *trace.Leg) bool { return !beyond(l) })
 	for _, l := range legs {
-		if l.Stop != nil {
+		if l.Stop != nil && !proxied {
 			h.State, h.Detail = check.Fail, l.Stop.Says
 			return h
 		}
 	}
-	h.State, h.Detail = check.Pass, addresses(hosts(legs))
+	if proxied {
+		h.Detail = "looked up by the SNI proxy, whose log tells"
+		return h
+	}
+	h.State, h.Detail = check.Pass, addresses(p, legs)
+	if h.Detail == "" {
+		h.Detail = "no host asked for yet"
+	}
 	return h
 }
 
-// addresses tells where the traffic goes: by name where the gateway looks names up by itself, else by address.
-func addresses(hosts []admin.HostStatus) string {
+// addresses tells where the traffic goes: by name where the proxy looks names up by itself, else by address.
+func addresses(p *trace.Path, legs []*trace.Leg) string {
 	var out []string
-	for _, h := range hosts {
+	for _, h := range concerned(p, legs) {
+		name, looked := lookedUp(legs, h)
 		switch {
 		case h.Unhealthy:
+		case looked:
+			out = append(out, strings.TrimSuffix(name, "."+p.Host.Domain()))
 		case h.Address == "":
 			out = append(out, h.Hostname)
 		default:

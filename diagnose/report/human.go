@@ -74,21 +74,19 @@ type stop struct {
 
 // hops draws the way on one line and the marks below it.
 func (d *drawing) hops(p *Path) {
-	stops := []stop{{arrow: d.arrow("", false), name: "sidecar", state: p.hop(egress.AtSidecar).State}}
-	_, gateway, _ := strings.Cut(p.Gateway, "/")
-	at := p.hop(egress.AtGateway)
-	label := ""
-	if p.mtls {
-		label = "mTLS"
+	sidecar, out := p.hop(egress.AtSidecar), p.hop(egress.AtOutside)
+	stops := []stop{{arrow: d.arrow("", false), name: "sidecar", state: sidecar.State}}
+	broken := sidecar.State == check.Fail
+	if at := p.hop(egress.AtGateway); p.Gateway != "" {
+		_, gateway, _ := strings.Cut(p.Gateway, "/")
+		stops = append(stops, stop{arrow: d.arrow(map[bool]string{true: "mTLS"}[p.mtls], broken), name: gateway, state: at.State, below: detail(at)})
+		broken = at.State == check.Fail
 	}
-	stops = append(stops, stop{arrow: d.arrow(label, stops[0].state == check.Fail), name: gateway, state: at.State, below: detail(at)})
-	last := stops[1].state == check.Fail
-	if slices.ContainsFunc(p.Hops, func(h Hop) bool { return h.Name == egress.AtSNIProxy }) {
-		stops = append(stops, stop{arrow: d.arrow("SNI", last), name: "SNI proxy", state: check.Skip})
-		last = false
+	if at := p.hop(egress.AtSNIProxy); slices.ContainsFunc(p.Hops, func(h Hop) bool { return h.Name == egress.AtSNIProxy }) {
+		stops = append(stops, stop{arrow: d.arrow("SNI", broken || at.State == check.Fail), name: string(at.Name), state: at.State, below: detail(at)})
+		broken = false
 	}
-	out := p.hop(egress.AtOutside)
-	stops = append(stops, stop{arrow: d.arrow(p.leaves, last || out.State == check.Fail), name: "outside", state: out.State, below: detail(out)})
+	stops = append(stops, stop{arrow: d.arrow(p.leaves, broken || out.State == check.Fail), name: "outside", state: out.State, below: detail(out)})
 
 	way, marks, column, marked := "  workload", "", utf8.RuneCountInString("  workload"), 0
 	for _, s := range stops {

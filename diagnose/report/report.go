@@ -2,6 +2,9 @@
 package report
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/check"
@@ -37,6 +40,7 @@ type Path struct {
 	Gateway  string `json:"gateway"` // NAMESPACE/SERVICE
 	Hops     []Hop  `json:"hops"`
 
+	sample string // the host name that was followed
 	mtls   bool   // Istio's TLS from sidecar to gateway
 	leaves string // what the gateway sends: SNI for the application's TLS, TLS for its own, HTTP
 }
@@ -105,8 +109,31 @@ func Build(in Input) Report {
 	for _, n := range in.Notes {
 		r.Notes = append(r.Notes, clean(n))
 	}
+	if n := r.followed(); n != "" {
+		r.Notes = append(r.Notes, n)
+	}
 	r.ExitCode = r.exitCode(in.FailOnWarning)
 	return r
+}
+
+// followed says which names stand for wildcards: what is true of them is true of every name that has nothing of its own.
+func (r *Report) followed() string {
+	var names []string
+	for i := range r.Paths {
+		if p := &r.Paths[i]; p.sample != p.Host {
+			names = append(names, p.Host+" as "+p.sample)
+		}
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	const most = 3
+	switch {
+	case len(names) == 0:
+		return ""
+	case len(names) > most:
+		return fmt.Sprintf("wildcards are followed by a name that no object has: %s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return "wildcards are followed by a name that no object has: " + strings.Join(names, ", ")
 }
 
 func (s *Summary) count(state check.State) {

@@ -57,9 +57,13 @@ func wideRows(r Report) [][]string {
 	rows := [][]string{{"PATH", "MODE", "SET", "VIA", "SIDECAR", "GATEWAY", "OUTSIDE", "STATE", "FINDINGS"}}
 	for i := range r.Paths {
 		p := &r.Paths[i]
-		row := []string{p.name(), p.Mode, orNone(p.Set), p.Gateway}
+		row := []string{p.name(), p.Mode, orNone(p.Set), orNone(p.Gateway)}
 		for _, name := range []egress.Hop{egress.AtSidecar, egress.AtGateway, egress.AtOutside} {
-			row = append(row, p.hop(name).cell())
+			cell := orNone("")
+			if name != egress.AtGateway || p.Gateway != "" {
+				cell = p.hop(name).cell()
+			}
+			row = append(row, cell)
 		}
 		rows = append(rows, append(row, string(p.State()), orNone(r.codes(p))))
 	}

@@ -70,6 +70,8 @@ func (s *Snapshot) checkSets() error {
 		}
 		d := egress.Declaration{
 			Name: set.Name, Namespace: set.Namespace, Mode: string(set.Mode), Gateway: set.Gateway.String(), MTLS: string(set.MTLS),
+			CommonHost: string(set.CommonHost), Credential: set.Credential, CASecret: set.CASecret, CA: set.CA, ExportTo: set.ExportTo,
+			LegacyCerts: set.LegacyCerts,
 		}
 		for _, h := range set.Hosts {
 			d.Domains = append(d.Domains, string(h))

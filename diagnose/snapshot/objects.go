@@ -151,6 +151,8 @@ type ClientTLS struct {
 	SNI             string   `json:"sni,omitempty"`
 	SubjectAltNames []string `json:"subjectAltNames,omitempty"`
 	CredentialName  string   `json:"credentialName,omitempty"`
+	CACertificates  string   `json:"caCertificates,omitempty"`     // a file in the proxy
+	SkipVerify      bool     `json:"insecureSkipVerify,omitempty"` // the server's certificate is not looked at
 }
 
 // Selector selects workloads of the object's own namespace, or of all if that is the root namespace.
@@ -171,7 +173,10 @@ type EnvoyFilter struct {
 				Listener struct {
 					PortNumber  int `json:"portNumber,omitempty"`
 					FilterChain struct {
-						SNI string `json:"sni,omitempty"`
+						SNI    string `json:"sni,omitempty"`
+						Filter struct {
+							Name string `json:"name,omitempty"`
+						} `json:"filter,omitzero"`
 					} `json:"filterChain,omitzero"`
 				} `json:"listener,omitzero"`
 			} `json:"match,omitzero"`

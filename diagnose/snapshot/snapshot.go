@@ -116,6 +116,7 @@ type Proxy struct {
 	ServiceAccount string            `json:"serviceAccount,omitempty"`
 	Labels         map[string]string `json:"labels,omitempty"`
 	Owner          string            `json:"owner,omitempty"`       // what to change to change the pod, such as "deployment/sleep"
+	Containers     []string          `json:"containers,omitempty"`  // of the pod, istio-proxy among them; empty if not known
 	ProxyConfig    string            `json:"proxyConfig,omitempty"` // the pod's annotation proxy.istio.io/config
 	Gateway        egress.GatewayRef `json:"gateway,omitzero"`      // of which gateway, for AtGateway
 	// State is that of the Envoy's configuration; with anything but Read the fields below are empty or partial.

@@ -14,6 +14,7 @@ const maxInternal = 4
 
 // envoy follows what arrives through the proxy of the leg, to its exits or to a stop.
 func (w *walker) envoy(leg *Leg, ask Ask) {
+	leg.lookup = nil
 	l := w.listener(leg, ask)
 	if l == nil {
 		return
@@ -42,7 +43,7 @@ func (w *walker) envoy(leg *Leg, ask Ask) {
 		}
 		ask = ask.unwrap()
 	}
-	w.filters(leg, ask, l, chain)
+	w.filters(leg, ask, l, chain, c.sni)
 }
 
 // listener finds where the connection comes in.
@@ -102,12 +103,13 @@ func (w *walker) at(leg *Leg, ask Ask, want func(*admin.Listener) bool) *admin.L
 	return wildcard
 }
 
-// filters goes to the filter that sends the traffic on.
-func (w *walker) filters(leg *Leg, ask Ask, l *admin.Listener, chain *admin.FilterChain) {
+// filters goes to the filter that sends the traffic on. Sni is what the filters see as the connection's server name.
+func (w *walker) filters(leg *Leg, ask Ask, l *admin.Listener, chain *admin.FilterChain, sni string) {
 	for i := range chain.Filters {
 		f := &chain.Filters[i]
 		switch {
 		case f.SNI != nil:
+			leg.lookup = &Lookup{Name: sni, Port: f.SNI.Port}
 			leg.step("filter", fmt.Sprintf("%s (looks up the server name, port %d)", short(f.Name), f.SNI.Port), "")
 		case f.TCP != nil:
 			leg.Log = f.TCP.AccessLog
@@ -188,7 +190,7 @@ func (w *walker) exits(leg *Leg, ask Ask, cluster string, weighted []admin.Weigh
 			return
 		}
 		leg.step("cluster", c.Name, c.Origin)
-		e := Exit{Cluster: c, Weight: percent(share.Weight, total), Hosts: w.index(leg.Proxy).hosts[c.Name], Ask: ask}
+		e := Exit{Cluster: c, Weight: percent(share.Weight, total), Hosts: w.index(leg.Proxy).hosts[c.Name], Ask: ask, Lookup: leg.lookup}
 		if c.TLS != nil {
 			e.Ask = ask.wrap(Layer{SNI: c.TLS.SNI, ALPN: c.TLS.ALPN, Mode: c.TLS.Mode})
 		}

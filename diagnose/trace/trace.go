@@ -19,6 +19,8 @@ type Path struct {
 	egress.Path
 	// Want is the gateway that the path is meant to take; zero if the mesh has no such gateway.
 	Want mesh.Gateway
+	// Sample is the host name that is followed: the path's own, or for a wildcard one that no configuration names.
+	Sample string
 	// Wanted is what the objects of the snapshot want, for all hosts.
 	Wanted *Wanted
 	// Legs are the sidecars in the order of the snapshot, then the gateway pods that they send to.
@@ -36,6 +38,8 @@ type Leg struct {
 	// Internal counts listeners of the same Envoy that the traffic went through on top of the first.
 	Internal int
 	Stop     *Stop // nil: the way goes on as it should
+
+	lookup *Lookup // of the chain that is being followed
 }
 
 // Step is one decision that Envoy makes.
@@ -51,6 +55,14 @@ type Exit struct {
 	Hosts   []admin.HostStatus
 	Weight  int // percent
 	Ask     Ask // what arrives at the cluster's endpoints
+	// Lookup is the server name that a filter before the cluster looks up; nil if no filter does.
+	Lookup *Lookup
+}
+
+// Lookup is what the SNI dynamic forward proxy filter does with a connection.
+type Lookup struct {
+	Name string // as the filter sees it: where the chain ends TLS, that of the outer TLS
+	Port int
 }
 
 // Kind is how a way ends before its goal.
@@ -58,23 +70,26 @@ type Kind string
 
 // The kinds of stops.
 const (
-	Unread      Kind = "unread"       // the proxy's configuration could not be read: nothing is known
-	Undecided   Kind = "undecided"    // the configuration uses something that this package does not follow
-	NoListener  Kind = "no-listener"  // nothing listens: connection refused
-	NoChain     Kind = "no-chain"     // no filter chain for the server name (NR)
-	NoFilter    Kind = "no-filter"    // the chain has no filter that sends the traffic anywhere
-	NoRoute     Kind = "no-route"     // no route for the request (404 NR)
-	Answered    Kind = "answered"     // the proxy answers or redirects by itself
-	NoCluster   Kind = "no-cluster"   // the route names a cluster that does not exist (NC)
-	NoEndpoint  Kind = "no-endpoint"  // the cluster has no usable endpoint (UH)
-	PlainToTLS  Kind = "plain-to-tls" // plain text meets a chain that ends TLS
-	TLSToPlain  Kind = "tls-to-plain" // Istio's TLS meets a chain that does not end it
-	Bypass      Kind = "bypass"       // the sidecar sends the traffic past the gateway
-	Blocked     Kind = "blocked"      // the sidecar lets it go nowhere (REGISTRY_ONLY)
-	Elsewhere   Kind = "elsewhere"    // the proxy sends it to something that is neither the gateway nor the host
-	UnknownPod  Kind = "unknown-pod"  // the sidecar sends it to a pod that is not one of the gateway's known pods
-	NoWorkload  Kind = "no-workload"  // there is no workload with a sidecar to look at
-	NotSelected Kind = "not-selected" // the proxy was left out of the sample
+	Unread      Kind = "unread"        // the proxy's configuration could not be read: nothing is known
+	Undecided   Kind = "undecided"     // the configuration uses something that this package does not follow
+	NoListener  Kind = "no-listener"   // nothing listens: connection refused
+	NoChain     Kind = "no-chain"      // no filter chain for the server name (NR)
+	NoFilter    Kind = "no-filter"     // the chain has no filter that sends the traffic anywhere
+	NoRoute     Kind = "no-route"      // no route for the request (404 NR)
+	Answered    Kind = "answered"      // the proxy answers or redirects by itself
+	NoCluster   Kind = "no-cluster"    // the route names a cluster that does not exist (NC)
+	NoEndpoint  Kind = "no-endpoint"   // the cluster has no usable endpoint (UH)
+	PlainToTLS  Kind = "plain-to-tls"  // plain text meets a chain that ends TLS
+	TLSToPlain  Kind = "tls-to-plain"  // Istio's TLS meets a chain that does not end it
+	Bypass      Kind = "bypass"        // the sidecar sends the traffic past the gateway
+	Blocked     Kind = "blocked"       // the sidecar lets it go nowhere (REGISTRY_ONLY)
+	Elsewhere   Kind = "elsewhere"     // the proxy sends it to something that is neither the gateway nor the host
+	DoubleTLS   Kind = "double-tls"    // the proxy begins TLS around the application's own
+	NotBegun    Kind = "tls-not-begun" // the gateway does not begin the TLS that it is meant to begin
+	NoLookup    Kind = "no-lookup"     // a dynamic forward proxy without the filter that looks up the server name
+	UnknownPod  Kind = "unknown-pod"   // the sidecar sends it to a pod that is not one of the gateway's known pods
+	NoWorkload  Kind = "no-workload"   // there is no workload with a sidecar to look at
+	NotSelected Kind = "not-selected"  // the proxy was left out of the sample
 )
 
 // Stop is where a way ends or leaves, and what was seen there.

@@ -40,7 +40,7 @@ func Walk(s *snapshot.Snapshot, p egress.Path) Path { return New(s).Walk(p) }
 
 // Walk follows one path: through the sidecars that it concerns, then through the gateway pods that they send to.
 func (w *Walker) Walk(p egress.Path) Path {
-	out := Path{Path: p, Wanted: w.wanted}
+	out := Path{Path: p, Wanted: w.wanted, Sample: w.sample(p.Host)}
 	out.Want, _ = w.s.Facts.Gateway(p.Gateway)
 	seen := map[string]bool{}
 	var onward []Leg
@@ -49,8 +49,8 @@ func (w *Walker) Walk(p egress.Path) Path {
 		if proxy.Role != snapshot.AtSidecar || !w.concerns(p, proxy) {
 			continue
 		}
-		leg := w.sidecar(p, proxy)
-		for _, next := range w.gateways(p, &leg) {
+		leg := w.sidecar(&out, proxy)
+		for _, next := range w.gateways(&out, &leg) {
 			if key := next.Ask.key() + "@" + podOf(next); !seen[key] {
 				seen[key] = true
 				onward = append(onward, next)
@@ -127,7 +127,7 @@ func (w *walker) concerns(p egress.Path, proxy *snapshot.Proxy) bool {
 		return false
 	}
 	toward := w.wanted.Toward(string(p.Host), p.Port)
-	if len(toward) == 0 {
+	if len(toward) == 0 || p.Mode == egress.Direct {
 		return true
 	}
 	return slices.ContainsFunc(toward, func(l Line) bool {
@@ -135,30 +135,20 @@ func (w *walker) concerns(p egress.Path, proxy *snapshot.Proxy) bool {
 	})
 }
 
-// anyName stands for "some host of the wildcard", which no configuration names.
-const anyName = "any-host"
-
-func concrete(h egress.Host) string {
-	if h.IsWildcard() {
-		return anyName + "." + h.Domain()
-	}
-	return string(h)
-}
-
 // application is what the workload sends.
-func application(p egress.Path) Ask {
+func (p *Path) application() Ask {
 	a := Ask{Port: p.Port}
 	if p.Protocol == egress.ProtocolTLS {
-		a.TLS = []Layer{{SNI: concrete(p.Host), ALPN: []string{"h2", "http/1.1"}}}
+		a.TLS = []Layer{{SNI: p.Sample, ALPN: []string{"h2", "http/1.1"}}}
 	} else {
-		a.Authority = concrete(p.Host)
+		a.Authority = p.Sample
 	}
 	return a
 }
 
 // sidecar follows the path through one sidecar and judges where it leaves.
-func (w *Walker) sidecar(p egress.Path, proxy *snapshot.Proxy) Leg {
-	leg := Leg{Hop: egress.AtSidecar, Proxy: proxy, Ask: application(p)}
+func (w *Walker) sidecar(p *Path, proxy *snapshot.Proxy) Leg {
+	leg := Leg{Hop: egress.AtSidecar, Proxy: proxy, Ask: p.application()}
 	if proxy.State.Kind != snapshot.Read {
 		leg.stop(Unread, "proxy", "the sidecar of %s could not be read: %s", proxy.Name(), proxy.State.Detail)
 		return leg
@@ -170,54 +160,9 @@ func (w *Walker) sidecar(p egress.Path, proxy *snapshot.Proxy) Leg {
 	return leg
 }
 
-// Clusters that istiod makes for traffic that it knows nothing of.
-const (
-	Passthrough = "PassthroughCluster"
-	BlackHole   = "BlackHoleCluster"
-)
-
-func (w *Walker) judgeSidecar(p egress.Path, leg *Leg, e *Exit) {
-	name, named := ParseCluster(e.Cluster.Name)
-	share := ""
-	if e.Weight < 100 {
-		share = fmt.Sprintf(" (%d %% of the traffic)", e.Weight)
-	}
-	pod := leg.Proxy.Pod
-	switch {
-	case e.Cluster.Name == BlackHole:
-		leg.stop(Blocked, "cluster", "%s lets %s go nowhere: %s", pod, p, BlackHole)
-	case named && w.isGateway(p, name.Host):
-		if usable(e.Hosts) == 0 {
-			leg.stop(NoEndpoint, "endpoint", "%s has no pod of the gateway to send to: cluster %s has no healthy endpoint", pod, e.Cluster.Name)
-		}
-	case e.Cluster.Name == Passthrough, named && snapshot.HostCovers(name.Host, string(p.Host)):
-		leg.stop(Bypass, "cluster", "%s sends %s to %s%s", pod, p, e.Cluster.Name, share)
-	default:
-		leg.stop(Elsewhere, "cluster", "%s sends %s to %s%s", pod, p, e.Cluster.Name, share)
-	}
-	if leg.Stop != nil && leg.Stop.Cluster == "" {
-		leg.Stop.Cluster = e.Cluster.Name
-	}
-}
-
-// isGateway says whether a cluster's host is the gateway that the path is meant to take.
-func (w *Walker) isGateway(p egress.Path, host string) bool {
-	return host == p.Gateway.Service+"."+p.Gateway.Namespace+".svc."+w.s.ClusterDomain()
-}
-
-func usable(hosts []admin.HostStatus) int {
-	n := 0
-	for _, h := range hosts {
-		if !h.Unhealthy {
-			n++
-		}
-	}
-	return n
-}
-
 // gateways follows what leaves a sidecar into the gateway's pods.
-func (w *Walker) gateways(p egress.Path, from *Leg) []Leg {
-	if from.Stop != nil {
+func (w *Walker) gateways(p *Path, from *Leg) []Leg {
+	if from.Stop != nil || p.Mode == egress.Direct {
 		return nil
 	}
 	var legs []Leg
@@ -234,7 +179,7 @@ func (w *Walker) gateways(p egress.Path, from *Leg) []Leg {
 	return legs
 }
 
-func (w *Walker) gateway(p egress.Path, ask Ask) Leg {
+func (w *Walker) gateway(p *Path, ask Ask) Leg {
 	leg := Leg{Hop: egress.AtGateway, Ask: ask, Proxy: &snapshot.Proxy{IP: ask.Address}}
 	for i := range w.s.Proxies {
 		if q := &w.s.Proxies[i]; q.Role == snapshot.AtGateway && q.IP == ask.Address {
@@ -257,7 +202,7 @@ func (w *Walker) gateway(p egress.Path, ask Ask) Leg {
 }
 
 // strange says what is known of an endpoint whose configuration is not in the snapshot.
-func (w *Walker) strange(p egress.Path, address string) *Stop {
+func (w *Walker) strange(p *Path, address string) *Stop {
 	if g, ok := w.s.Facts.Gateway(p.Gateway); ok {
 		for _, pod := range g.Pods {
 			if pod.IP == address {
@@ -266,25 +211,4 @@ func (w *Walker) strange(p egress.Path, address string) *Stop {
 		}
 	}
 	return &Stop{Kind: UnknownPod, Step: "endpoint", Says: fmt.Sprintf("endpoint %s is not a known pod of gateway %s", address, p.Gateway)}
-}
-
-func (w *Walker) judgeGateway(p egress.Path, leg *Leg, e *Exit) {
-	name, named := ParseCluster(e.Cluster.Name)
-	pod := leg.Proxy.Pod
-	if outer := e.Ask.outer(); e.Cluster.TLS == nil && outer != nil && outer.Mode == admin.IstioMutual {
-		leg.stop(TLSToPlain, "chain", "gateway pod %s does not end Istio's TLS and would send it on to %s", pod, e.Cluster.Name)
-	}
-	switch {
-	case e.Cluster.Name == BlackHole:
-		leg.stop(Blocked, "cluster", "gateway pod %s lets %s go nowhere: %s", pod, p, BlackHole)
-	case named && w.isGateway(p, name.Host):
-		leg.stop(Elsewhere, "cluster", "gateway pod %s sends %s back to the gateway itself: %s", pod, p, e.Cluster.Name)
-	case e.Cluster.Type == admin.DynamicForward:
-		// it has a host only once somebody asked for one
-	case usable(e.Hosts) == 0:
-		leg.stop(NoEndpoint, "endpoint", "gateway pod %s has no address for %s: cluster %s (%s) has no endpoint", pod, p.Host, e.Cluster.Name, e.Cluster.Type)
-	}
-	if leg.Stop != nil && leg.Stop.Cluster == "" {
-		leg.Stop.Cluster = e.Cluster.Name
-	}
 }

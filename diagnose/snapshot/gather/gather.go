@@ -233,7 +233,9 @@ func (g *gatherer) sets(ctx context.Context) error {
 		if err := json.Unmarshal(raw, &p); err != nil {
 			return err
 		}
-		sets = append(sets, decodeSet(p))
+		if strings.HasPrefix(p.Name, egress.ParentName("")) { // gateways and samples have parents as well
+			sets = append(sets, decodeSet(p))
+		}
 		return nil
 	})
 	egress.SortFunc(sets, func(a, b snapshot.Set) int { return strings.Compare(a.String(), b.String()) })
@@ -250,5 +252,6 @@ func decodeSet(p parent) snapshot.Set {
 		name := strings.TrimPrefix(p.Name, egress.ParentName(""))
 		return snapshot.Set{Set: egress.Set{Namespace: p.Namespace, Name: name}, Broken: err.Error()}
 	}
+	set.CA = "" // certificates are never kept; what comes of it is in the gateway's configuration
 	return snapshot.Set{Set: set}
 }

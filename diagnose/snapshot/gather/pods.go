@@ -52,8 +52,9 @@ type pod struct {
 }
 
 type container struct {
-	Name string   `json:"name"`
-	Args []string `json:"args"`
+	Name    string   `json:"name"`
+	Args    []string `json:"args"`
+	Restart string   `json:"restartPolicy"` // of init containers: Always makes one stay
 }
 
 func (p *pod) ready() bool {
@@ -86,8 +87,18 @@ func (p *pod) owner() string {
 }
 
 func (p *pod) proxy(role snapshot.Role) snapshot.Proxy {
+	var containers []string
+	for _, c := range p.Spec.Init {
+		if c.Restart == "Always" {
+			containers = append(containers, c.Name)
+		}
+	}
+	for _, c := range p.Spec.Containers {
+		containers = append(containers, c.Name)
+	}
 	return snapshot.Proxy{
-		Namespace: p.Metadata.Namespace, Pod: p.Metadata.Name, Role: role, IP: p.Status.IP, ServiceAccount: p.Spec.ServiceAccount,
+		Containers: containers,
+		Namespace:  p.Metadata.Namespace, Pod: p.Metadata.Name, Role: role, IP: p.Status.IP, ServiceAccount: p.Spec.ServiceAccount,
 		Labels: p.Metadata.Labels, Owner: p.owner(), ProxyConfig: p.Metadata.Annotations["proxy.istio.io/config"],
 	}
 }
