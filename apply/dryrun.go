@@ -15,45 +15,46 @@ import (
 	"github.com/kubectl-egress/kubectl-egress/kube"
 )
 
-// dryRun asks the API server about every write and fills in the changes.
+// dryRun asks the API server about every write, several at a time, and fills in the changes.
 func (p *Plan) dryRun(ctx context.Context, want []*unstructured.Unstructured, now map[Ref]*unstructured.Unstructured) error {
-	var failed []error
+	var asks []func() (Change, error)
 	fresh := map[string]bool{} // namespaces that this plan makes
 	for _, w := range want {
-		if fresh[w.GetNamespace()] {
-			p.Changes = append(p.Changes, unasked(w))
-			continue
+		before := now[refOf(w)]
+		delete(now, refOf(w))
+		if before == nil && w.GetKind() == kindNamespace {
+			fresh[w.GetName()] = true
 		}
-		change, err := p.tryApply(ctx, w, now[refOf(w)])
-		if err != nil {
-			if !final(err) {
-				return err
+		asks = append(asks, func() (Change, error) {
+			if fresh[w.GetNamespace()] {
+				return unasked(w), nil
 			}
-			failed = append(failed, err)
-			continue
-		}
-		p.Changes = append(p.Changes, change)
-		if change.Action == Created && change.Ref.Kind == kindNamespace {
-			fresh[change.Ref.Name] = true
-		}
-		delete(now, change.Ref)
+			return p.tryApply(ctx, w, before)
+		})
 	}
 	for _, u := range p.byDeleting(now) {
-		if p.owner(u) != p.id {
-			continue
+		if p.owner(u) == p.id {
+			asks = append(asks, func() (Change, error) { return p.tryDelete(ctx, u, len(want) == 0) })
 		}
-		change, err := p.tryDelete(ctx, u, len(want) == 0)
-		if err != nil {
-			if !final(err) {
-				return err
-			}
-			failed = append(failed, err)
-			continue
-		}
-		p.Changes = append(p.Changes, change)
 	}
-	if len(failed) > 0 {
+	changes, errs := make([]Change, len(asks)), make([]error, len(asks))
+	var stop error
+	inParallel(len(asks), func(int) bool { return stop == nil }, func(i int) { changes[i], errs[i] = asks[i]() }, func(i int) {
+		if errs[i] != nil && !final(errs[i]) {
+			stop = cmp.Or(stop, errs[i])
+		}
+	})
+	if stop != nil {
+		return stop
+	}
+	if failed := slices.DeleteFunc(slices.Clone(errs), func(err error) bool { return err == nil }); len(failed) > 0 {
 		return p.refusal(ctx, failed)
+	}
+	p.Changes = changes
+	for _, c := range changes {
+		if c.note != "" {
+			p.Notes = append(p.Notes, c.note)
+		}
 	}
 	return nil
 }

@@ -142,7 +142,7 @@ func (p *Plan) release(ctx context.Context, u *unstructured.Unstructured, why st
 	if err != nil {
 		return Change{}, err
 	}
-	p.Notes = append(p.Notes, fmt.Sprintf("namespace %s stays: %s", u.GetName(), why))
+	change.note = fmt.Sprintf("namespace %s stays: %s", u.GetName(), why)
 	return change, nil
 }
 

@@ -34,12 +34,15 @@ type Change struct {
 	After  *unstructured.Unstructured // as the API server says it will be; nil if deleted
 
 	want *unstructured.Unstructured // what is sent
+	note string                     // what people should know of it
 }
 
 // Options are what the user has to say explicitly.
 type Options struct {
 	Force bool // take over fields that other field managers own
 	Adopt bool // take over objects of the right name that no set owns
+	// NoRollback leaves what was written standing when a later write fails.
+	NoRollback bool
 }
 
 // Plan is what has to be done for a bundle, in the order of writing. It was accepted by the API server in a dry run.
@@ -52,6 +55,7 @@ type Plan struct {
 	client Client
 	api    api
 	force  bool
+	keep   bool   // what was written when a later write fails
 	ref    Ref    // of the parent
 	id     string // of the bundle
 	// last is the last word on the parent where it is not the first: while objects are in places that the bundle leaves, the
@@ -64,6 +68,7 @@ type Plan struct {
 type times struct {
 	grace    time.Duration // for a write that was begun when the command was told to stop
 	rollBack time.Duration // for taking back what was written
+	each     time.Duration // and so much more for each write
 	attempt  time.Duration // of that, for one look and one write, so that one lost answer does not take it all
 	gone     time.Duration // for deleted objects to go
 	pause    time.Duration // between looks, only so that a busy API server is not asked without pause
@@ -73,7 +78,7 @@ func newPlan(c Client, parent Ref, what string) *Plan {
 	return &Plan{
 		What: what, client: c, ref: parent, id: egress.ParentID(parent.Kind, parent.Namespace, parent.Name),
 		times: times{
-			grace: 2 * time.Second, rollBack: 30 * time.Second, attempt: 10 * time.Second, gone: time.Minute, pause: 200 * time.Millisecond,
+			grace: 2 * time.Second, rollBack: 30 * time.Second, each: 50 * time.Millisecond, attempt: 10 * time.Second, gone: time.Minute, pause: 200 * time.Millisecond,
 		},
 	}
 }
@@ -141,7 +146,7 @@ func (p *Plan) wide(comparing string, list func(namespace string) error) error {
 
 // make plans a bundle. What only its kind can refuse is asked after what any may.
 func (p *Plan) make(ctx context.Context, b Bundle, o Options, refuse func() error) error {
-	p.force = o.Force
+	p.force, p.keep = o.Force, o.NoRollback
 	want := b.inOrder()
 	now, err := p.live(ctx, want)
 	if err != nil {

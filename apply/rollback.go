@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -12,36 +11,42 @@ import (
 	"github.com/kubectl-egress/kubectl-egress/kube"
 )
 
-// rollBack takes back what was written, last first. It looks at each object before it touches it, because the answer to a
-// write may have been lost on the way. What others stand on stays if one of these could not be taken back: traffic that still
-// goes to the gateway must find it.
+// rollBack takes back what was written, last first, and what does not stand on each other at a time. It looks at each object before
+// it touches it, because the answer to a write may have been lost on the way. What others stand on stays if one of these could
+// not be taken back: traffic that still goes to the gateway must find it.
 func (x *execution) rollBack(ctx context.Context) Outcome {
-	if len(x.journal) == 0 {
-		return Outcome{State: AsBefore}
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), x.plan.times.rollBack)
+	ctx, cancel := x.afterwards(ctx)
 	defer cancel()
-	o := Outcome{State: AsBefore}
-	var stuckOn *Stuck
-	for _, w := range slices.Backward(x.journal) {
-		var err error
-		if stuckOn != nil && x.plan.rank(stuckOn.Change.Ref) != x.plan.rank(w.change.Ref) {
-			err = fmt.Errorf("left as it is, because %s could not be taken back", stuckOn.Change.Ref)
-		} else {
-			err = x.undo(ctx, w)
+	errs := make([]error, len(x.journal))
+	var stuckOn *Change
+	for end := len(x.journal); end > 0; {
+		begin := end - 1
+		for begin > 0 && x.plan.alike(x.journal[begin-1].change, x.journal[end-1].change) {
+			begin--
 		}
-		if err == nil {
+		group, failed := x.journal[begin:end], errs[begin:end]
+		ground := stuckOn
+		always := func(int) bool { return ground == nil || x.plan.rank(ground.Ref) == x.plan.rank(group[0].change.Ref) }
+		inParallel(len(group), always, func(i int) { failed[i] = x.undo(ctx, group[i]) }, func(int) {})
+		for i := len(group) - 1; i >= 0; i-- {
+			if !always(i) {
+				failed[i] = fmt.Errorf("left as it is, because %s could not be taken back", ground.Ref)
+			}
+			if failed[i] != nil && stuckOn == nil {
+				stuckOn = &group[i].change
+			}
+		}
+		end = begin
+	}
+	o := Outcome{State: AsBefore}
+	for i, w := range x.journal {
+		if errs[i] == nil {
 			o.Undone = append(o.Undone, w.change)
 			continue
 		}
 		o.State = Mixed
-		o.Stuck = append(o.Stuck, Stuck{Change: w.change, Err: err})
-		if stuckOn == nil {
-			stuckOn = &o.Stuck[0]
-		}
+		o.Stuck = append(o.Stuck, Stuck{Change: w.change, Err: errs[i]})
 	}
-	slices.Reverse(o.Undone)
-	slices.Reverse(o.Stuck)
 	return o
 }
 
@@ -67,7 +72,7 @@ func (x *execution) retry(ctx context.Context, do func() error) error {
 var errKeep = errors.New("left as it is")
 
 // undo takes one write back.
-func (x *execution) undo(ctx context.Context, w written) error {
+func (x *execution) undo(ctx context.Context, w *written) error {
 	if w.change.Ref.Kind == kindNamespace {
 		// It goes only when its last pod has gone, which takes pods half a minute if they like.
 		var cancel context.CancelFunc
@@ -93,14 +98,14 @@ func (x *execution) undo(ctx context.Context, w written) error {
 }
 
 // attempt bounds one look and one write, so that one lost answer does not take all the time there is. Namespaces go slowly.
-func (x *execution) attempt(ctx context.Context, w written) (context.Context, context.CancelFunc) {
+func (x *execution) attempt(ctx context.Context, w *written) (context.Context, context.CancelFunc) {
 	if w.change.Ref.Kind == kindNamespace {
 		return context.WithCancel(ctx)
 	}
 	return context.WithTimeout(ctx, x.plan.times.attempt)
 }
 
-func (x *execution) undoCreate(ctx context.Context, w written, now *unstructured.Unstructured) error {
+func (x *execution) undoCreate(ctx context.Context, w *written, now *unstructured.Unstructured) error {
 	if now == nil || x.plan.owner(now) != x.plan.id || w.result != nil && now.GetUID() != w.result.GetUID() {
 		return nil
 	}
@@ -128,7 +133,7 @@ func (x *execution) undoCreate(ctx context.Context, w written, now *unstructured
 	return x.goneOrHeld(ctx, now)
 }
 
-func (x *execution) undoConfigure(ctx context.Context, w written, now *unstructured.Unstructured) error {
+func (x *execution) undoConfigure(ctx context.Context, w *written, now *unstructured.Unstructured) error {
 	c := w.change
 	switch {
 	case now == nil || now.GetUID() != c.Before.GetUID():
@@ -150,7 +155,7 @@ func (x *execution) undoConfigure(ctx context.Context, w written, now *unstructu
 	return nil
 }
 
-func (x *execution) undoDelete(ctx context.Context, w written, now *unstructured.Unstructured) error {
+func (x *execution) undoDelete(ctx context.Context, w *written, now *unstructured.Unstructured) error {
 	c := w.change
 	if now != nil {
 		switch {
