@@ -30,7 +30,7 @@ type draft struct {
 	order    []egress.Host // keys of services in order of routes
 	rules    []Object      // DestinationRules for hosts outside
 	secrets  []Object
-	filter   *filter // nil: no EnvoyFilter is needed
+	filter   filter
 }
 
 func newDraft(set egress.Set, facts mesh.Facts) (*draft, error) {
@@ -201,7 +201,7 @@ func (d *draft) objects() ([]Object, error) {
 		})
 	}
 	objs = append(objs, d.rules...)
-	if d.filter != nil {
+	if !d.filter.empty() {
 		objs = append(objs, d.filter.object(d))
 	}
 	for _, h := range d.order {

@@ -15,8 +15,7 @@ type filter struct {
 	inline []egress.Host // hosts whose chains get the SNI filter themselves
 }
 
-func (f *filter) inner(h egress.Host)  { f.behind = append(f.behind, h) }
-func (f *filter) insert(h egress.Host) { f.inline = append(f.inline, h) }
+func (f *filter) empty() bool { return len(f.behind)+len(f.inline) == 0 }
 
 // Names of Envoy's extensions.
 const (

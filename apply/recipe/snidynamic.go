@@ -11,15 +11,12 @@ import (
 // gateway's chain and its hosts are the set's own, so that other hosts share the port; and the second listener, behind Istio's TLS,
 // knows the hosts too, so that a client that got past its sidecar is refused all others.
 func sniDynamic(d *draft, r egress.Route) error {
-	if d.filter == nil {
-		d.filter = &filter{}
-	}
 	if d.mtls {
 		if d.older(1, 16) {
 			return egress.Inputf("mode %s needs Istio 1.16 (Envoy's internal listeners), and this is %s; mode %s works there", egress.SNIDynamic, d.facts.Version, egress.SNIProxy)
 		}
 		d.declareHost(r.Host, portTLS())
-		d.filter.inner(r.Host)
+		d.filter.behind = append(d.filter.behind, r.Host)
 		// Where this leads does not matter, the filter changes it; but without a route Istio makes no chain to be changed.
 		return d.tlsThrough(r.Host, toOutside(r.Host, tlsPort))
 	}
@@ -33,6 +30,6 @@ func sniDynamic(d *draft, r egress.Route) error {
 	if !d.inCluster(r.Host) {
 		d.declare(wildcard, networking.ServiceEntry_DYNAMIC_DNS, string(r.Host), portTLS())
 	}
-	d.filter.insert(r.Host)
+	d.filter.inline = append(d.filter.inline, r.Host)
 	return d.tlsThrough(r.Host, toOutside(r.Host, tlsPort))
 }
