@@ -120,6 +120,11 @@ var mtlsServerDiffers = []difference{
 
 var blogsGatewayDiffers = []difference{
 	{
+		why:    "whether the mesh writes access logs is not for an egress tool to decide for all of it; check says so where there is none, and how to have one",
+		rule:   "R51",
+		theirs: []string{"access log of all workloads by provider envoy"},
+	},
+	{
 		why:    "as printed the API server refuses the RoleBinding",
 		theirs: []string{"RoleBinding whose subject has no namespace"},
 	},

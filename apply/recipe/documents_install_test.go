@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-egress/kubectl-egress/apply/install"
+	"github.com/kubectl-egress/kubectl-egress/apply/recipe"
 )
 
 // TestInstallations holds the gateways and servers that are installed here against those that the documents install: all that a
@@ -131,6 +132,17 @@ func (i *installed) read(t *testing.T, u *unstructured.Unstructured) {
 	case "Secret":
 		if u.GetName() == install.ServerSecret {
 			i.certificate(t, u)
+		}
+	case "Telemetry":
+		for _, l := range takeMaps(spec, "accessLogging") {
+			for _, p := range takeMaps(l, "providers") {
+				i.say("access log of all workloads by provider %v", p["name"])
+			}
+		}
+	case "Namespace", "ServiceAccount", "PodDisruptionBudget":
+	default:
+		if !strings.HasPrefix(u.GetAPIVersion(), recipe.Group+"/") { // those are TestDocuments' business
+			t.Errorf("%s %s is not read", u.GetKind(), u.GetName())
 		}
 	}
 }

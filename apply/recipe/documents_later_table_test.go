@@ -49,13 +49,8 @@ var tlsOrigination = document{
 	}},
 	steps: []step{
 		{section: "Before you begin", action: "deploy the sleep sample", command: "kubectl egress sample install sleep"},
-		{
-			section: "Configure mutual TLS origination for egress traffic", action: "create the secret client-credential",
-			command: "kubectl egress credential create client-credential --cert=client.example.com.crt --key=client.example.com.key --ca=example.com.crt",
-		},
 		{section: "each part", action: "see in the gateway's secrets and log that the credential is active and requests went through", command: "kubectl egress check"},
 		{section: "Cleanup", action: "delete the configuration", command: "kubectl egress cleanup --all"},
-		{section: "Cleanup", action: "delete the credential", command: "kubectl egress credential delete client-credential"},
 		{section: "Cleanup", action: "delete the server and its certificates", command: "kubectl egress sample delete mtls-server"},
 	},
 }

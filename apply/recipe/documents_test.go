@@ -134,6 +134,44 @@ func TestEveryBlockHasItsPlace(t *testing.T) {
 	}
 }
 
+// TestEveryObjectIsRead: what is Istio's traffic configuration is in a group, what is for Kubernetes to run in an installation.
+func TestEveryObjectIsRead(t *testing.T) {
+	t.Parallel()
+	for _, d := range documents {
+		grouped, installed := map[string]bool{}, map[string]bool{}
+		for _, g := range d.groups {
+			for _, b := range g.blocks {
+				grouped[b] = true
+			}
+		}
+		for _, i := range d.installs {
+			for _, b := range i.blocks {
+				installed[b] = true
+			}
+		}
+		files, err := filepath.Glob(filepath.Join(documentsDir, d.folder, "*.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			name := filepath.Base(file)
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.HasSuffix(name, "-values.yaml") {
+				continue // no objects
+			}
+			for _, o := range decode(t, name, text) {
+				traffic := strings.HasPrefix(o.GetAPIVersion(), recipe.Group+"/")
+				if traffic && !grouped[name] || !traffic && !installed[name] {
+					t.Errorf("%s/%s: nobody reads %s %s", d.folder, name, o.GetKind(), o.GetName())
+				}
+			}
+		}
+	}
+}
+
 // readBlocks reads Istio's objects, and Services, of a group. Lists are taken apart, and what is for Kubernetes itself is left to the
 // installations.
 func readBlocks(t *testing.T, d document, g group) []*unstructured.Unstructured {
