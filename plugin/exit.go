@@ -54,6 +54,7 @@ func exitCode(ctx context.Context, err error) int {
 		input   *egress.InputError
 		refused *apply.RefusedError
 		stopped Interrupted
+		failed  *diffFailed
 	)
 	switch {
 	case err == nil:
@@ -62,6 +63,8 @@ func exitCode(ctx context.Context, err error) int {
 		return stopped.ExitCode()
 	case errors.As(err, &code):
 		return int(code)
+	case errors.As(err, &failed):
+		return failed.code
 	case errors.As(err, &usage), errors.As(err, &input), errors.As(err, &refused) && asksForAnother(refused.Reason):
 		return exitUsage
 	case timedOut(err):

@@ -72,7 +72,7 @@ func New(streams genericiooptions.IOStreams, argv0 string) *cobra.Command {
 	root.SetHelpCommandGroupID(groupOther)
 	t.clusterFlags(root.PersistentFlags())
 	root.AddCommand(
-		newEnable(t), newCleanup(t), newRender(t),
+		newEnable(t), newCleanup(t), newRender(t), newDiff(t),
 		newGateway(t), newSample(t),
 		newCheck(t), newList(t), newGet(t), newExplain(t), newCapture(t),
 		newCompletion(t), newOptions(t), newVersion(t))
