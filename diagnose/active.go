@@ -139,7 +139,7 @@ func pollSecrets(ctx context.Context, at lookSecrets, gateway egress.GatewayRef,
 		case err != nil:
 			last = err.Error()
 		default:
-			if last = lacks(pods, gateway, wanted); last == "" {
+			if last = misses(pods, gateway, wanted); last == "" {
 				return nil
 			}
 		}
@@ -151,8 +151,8 @@ func pollSecrets(ctx context.Context, at lookSecrets, gateway egress.GatewayRef,
 	}
 }
 
-// lacks says which pod has not what of the wanted; empty if all have all.
-func lacks(pods []podSecrets, gateway egress.GatewayRef, wanted []Wanted) string {
+// misses says which pod has not what of the wanted; empty if all have all.
+func misses(pods []podSecrets, gateway egress.GatewayRef, wanted []Wanted) string {
 	if len(pods) == 0 {
 		return fmt.Sprintf("no pod of gateway %s is ready", gateway)
 	}
@@ -161,7 +161,7 @@ func lacks(pods []podSecrets, gateway egress.GatewayRef, wanted []Wanted) string
 			return fmt.Sprintf("gateway pod %s could not be read: %v", p.pod, p.err)
 		}
 		for _, w := range wanted {
-			if says := p.lacks(w, gateway.Namespace); says != "" {
+			if says := p.misses(w, gateway.Namespace); says != "" {
 				return says
 			}
 		}
@@ -169,8 +169,8 @@ func lacks(pods []podSecrets, gateway egress.GatewayRef, wanted []Wanted) string
 	return ""
 }
 
-// lacks says in which way a pod has not one secret. One that is warming as well as active is on its way to be replaced.
-func (p podSecrets) lacks(w Wanted, namespace string) string {
+// misses says in which way a pod has not one secret. One that is warming as well as active is on its way to be replaced.
+func (p podSecrets) misses(w Wanted, namespace string) string {
 	var active, warming *admin.HeldSecret
 	for i := range p.secrets {
 		switch s := &p.secrets[i]; {

@@ -39,7 +39,7 @@ func certs(serials ...string) []admin.HeldCertificate {
 
 func awaited(name string) admin.HeldSecret { return admin.HeldSecret{Name: name, Warming: true} }
 
-func TestLacks(t *testing.T) {
+func TestMisses(t *testing.T) {
 	t.Parallel()
 	both := []Wanted{{Name: certName, Holds: certs("2")}, {Name: caName}}
 	for name, tt := range map[string]struct {
@@ -62,7 +62,7 @@ func TestLacks(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := lacks(tt.pods, egressGateway, tt.wanted)
+			got := misses(tt.pods, egressGateway, tt.wanted)
 			if (tt.want == "") != (got == "") || !strings.Contains(got, tt.want) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
