@@ -188,7 +188,7 @@ func (m *meaning) declarations() []entry {
 	var entries []entry
 	for _, o := range m.entries {
 		spec := o.spec
-		hosts, ports, exportTo := takeStrings(spec, "hosts"), takeMaps(spec, "ports"), takeStrings(spec, "exportTo", "export_to")
+		hosts, ports, exportTo := takeStrings(spec, "hosts"), takeMaps(spec, "ports"), m.takeExportTo(spec)
 		resolution, location := takeString(spec, "resolution"), takeString(spec, "location")
 		if resolution == "" {
 			resolution = "NONE"
@@ -219,6 +219,14 @@ func (m *meaning) declarations() []entry {
 		m.left("ServiceEntry for "+strings.Join(hosts, " "), spec)
 	}
 	return entries
+}
+
+// takeExportTo is who shall see an object. Istio 1.0 shows everything to everybody and does not know the field.
+func (m *meaning) takeExportTo(spec map[string]any) []string {
+	if !m.facts.Version.AtLeast(1, 1) {
+		return nil
+	}
+	return takeStrings(spec, "exportTo")
 }
 
 // sniProtocol: to a ServiceEntry HTTPS is another word for TLS.

@@ -13,6 +13,7 @@ workload ─TLS▶ sidecar ─(Istio mTLS around)▶ gateway pod
 		"to the name in the client's handshake, resolved by the cluster's DNS. Only the gateway is told of the proxy. With Istio mTLS the gateway's log line has the outer, " +
 		"made-up SNI, and nginx's line the real one.",
 	needs: "any Istio; a gateway with the SNI proxy",
+	since: []gate{{"kubectl egress render " + wikipedia + " --mode=sni-proxy --mtls=off", 0}},
 	limits: []string{
 		"With Istio mTLS the gateway's Envoy sees only the SNI that the sidecar writes. A workload that got past its sidecar can name another host inside; nginx forwards it unless it was installed with a list of domains.",
 		"nginx reads its configuration once: a change of that list starts the gateway's pods anew.",
@@ -36,6 +37,7 @@ workload ─TLS▶ sidecar ─Istio mTLS▶ gateway:443 ─▶ second listener �
 		"goes through a second listener inside Envoy, which knows the set's hosts too, so that a workload that got past its sidecar and offers another name inside is refused. Both hops have a line in the " +
 		"log: `sni_cluster_NAMESPACE_SET` with the outer name, `dynamic_forward_proxy_cluster_NAMESPACE_SET` with the real one. Without Istio mTLS one filter is enough, before the chain's own proxy.",
 	needs: "with Istio mTLS: Istio 1.16; without: 1.30",
+	since: []gate{{"kubectl egress render " + wikipedia + " --mode=sni-dynamic", 16}, {"kubectl egress render " + wikipedia + " --mode=sni-dynamic --mtls=off", 30}},
 	limits: []string{
 		"EnvoyFilter is Envoy's own configuration, which Istio does not promise to keep; Envoy calls the SNI forward proxy alpha. The API server warns on every apply.",
 		"Rights on EnvoyFilters in the gateway's namespace are needed.",

@@ -24,6 +24,7 @@ workload ─TLS▶ sidecar ─────────TLS───────�
 		how: "A ServiceEntry declares the hosts, a VirtualService the route. A wildcard has resolution NONE: the sidecar connects to the address that the client asked for. " +
 			"The sidecar's cluster is `outbound|443||*.wikipedia.org`.",
 		needs:  "any Istio",
+		since:  []gate{{"kubectl egress render " + wikipedia + " --mode=direct", 0}},
 		limits: []string{"Nothing goes through a gateway: no single place to watch, and no address of its own.", "With resolution NONE the address is the client's choice as well as the name."},
 		source: docWildcard,
 		examples: []example{
@@ -39,6 +40,7 @@ workload ─HTTP▶ sidecar ─Istio mTLS▶ gateway:80 ─HTTP▶ outside:80
 		how: "With Istio mTLS the gateway's port 80 is a server of protocol HTTPS with Istio's certificates, and the sidecar sends the host as SNI; without (`--mtls=off`) it is plain HTTP. " +
 			"The gateway's log line says `outbound|80||edition.cnn.com`, and HTTP/2 even where the sidecar took HTTP/1.1.",
 		needs: "any Istio",
+		since: []gate{{"kubectl egress render " + cnn + " --mode=http --legacy-certs", 0}, {"kubectl egress render " + cnn + " --mode=http --mtls=off", 0}},
 		limits: []string{
 			"What leaves the gateway can be read on its way.", "Exact hosts only.",
 			"Port 443 of the same host is not touched: it goes straight out unless another set, or `--mode=auto`, takes it.",
@@ -58,6 +60,7 @@ workload ─HTTP▶ sidecar ─Istio mTLS▶ gateway:80 ─TLS▶ outside:443
 		how: "A DestinationRule for the host begins TLS at the gateway. It is in the gateway's namespace and exported to it alone, so that clients that speak TLS themselves are not touched. " +
 			"Since Istio 1.21 the server is verified, by the system's CAs or by those of `--ca-secret` or `--ca-file`, and by name.",
 		needs: "any Istio; a CA of one's own: 1.7",
+		since: []gate{{"kubectl egress render " + cnn + " --mode=tls-origination --mtls=off", 0}, {"kubectl egress render " + cnn + " --mode=tls-origination --ca-secret=ca", 7}},
 		limits: []string{
 			"Before Istio 1.21 a server is not verified unless a CA is named.", "Exact hosts only.",
 			"Port 443 of the same host is not touched: clients that speak TLS go straight out.",
@@ -77,6 +80,7 @@ workload ─HTTP▶ sidecar ─Istio mTLS▶ gateway:443 ─TLS▶ outside:443
 		how: "As tls-origination, with `mode: MUTUAL` and the Secret named by `--credential` in the gateway's namespace: `tls.crt`, `tls.key`, and `ca.crt`, which is the CA of the *server*. " +
 			"A Service of the cluster outside the mesh, such as the document's `" + nginxHost + "`, needs no ServiceEntry.",
 		needs:  "Istio 1.7",
+		since:  []gate{{"kubectl egress render " + cnn + " --mode=mtls-origination --credential=c", 7}},
 		limits: []string{"Exact hosts only.", "Everybody who may use the set acts with the one certificate.", "Without the Secret the gateway has no cluster for the host: 503 with flag NC."},
 		source: docOriginate,
 		examples: []example{
@@ -92,6 +96,7 @@ workload ─TLS▶ sidecar ─(Istio mTLS around)▶ gateway:443 ─TLS▶ outsi
 		how: "Without Istio mTLS the gateway passes TLS on (PASSTHROUGH) by its SNI. With it the gateway ends Istio's TLS around the application's: one server, one subset and one VirtualService " +
 			"per host, and a `tcp` route, because a `tls` route on a server that ends TLS leaves the listener without a filter. The gateway's log line says `outbound|443||edition.cnn.com`.",
 		needs:  "any Istio",
+		since:  []gate{{"kubectl egress render " + cnn + " --mode=passthrough --legacy-certs", 0}, {"kubectl egress render " + cnn + " --mode=passthrough --mtls=off", 0}},
 		limits: []string{"Istio sees connections, no requests.", "Exact hosts only: a gateway has no original destination to fall back on.", clientChoosesSNI},
 		source: docGateway,
 		examples: []example{
@@ -108,6 +113,7 @@ workload ─TLS▶ sidecar ─(Istio mTLS around)▶ gateway:443 ─TLS▶ www.w
 		how: "The gateway sends every host to `--common-host`; the application's handshake still has the host that it asked for. Only the gateway is told of the common host: " +
 			"sidecars that knew it would send what is meant for it past the gateway.",
 		needs:  "any Istio",
+		since:  []gate{{"kubectl egress render " + wikipedia + " --mode=common-host --common-host=www.wikipedia.org --mtls=off", 0}},
 		limits: []string{"A host that the common host does not serve gets the wrong certificate.", clientChoosesSNI},
 		source: docProxy + " (with Istio mTLS) and " + docWildcard + " (without)",
 		examples: []example{

@@ -2,6 +2,7 @@ package recipe_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -23,9 +24,16 @@ type modePage struct {
 	when     string
 	how      string // what of Istio carries it, and what one sees of it
 	needs    string // of Istio and of the gateway
+	since    []gate // what of needs the recipe itself holds
 	limits   []string
 	source   string
 	examples []example
+}
+
+// gate is the first Istio that carries a command; before it the command is refused. The zero version stands for every Istio.
+type gate struct {
+	command string // a render line without version
+	minor   int    // of Istio 1
 }
 
 // example is a command whose objects the page shows.
@@ -68,6 +76,33 @@ func TestEveryModeHasItsPage(t *testing.T) {
 	slices.Sort(told)
 	if diff := cmp.Diff(modes, told); diff != "" {
 		t.Errorf("pages (-modes +pages): %s", diff)
+	}
+}
+
+// TestModesNeedWhatTheirPagesSay tries each mode with the Istio that its page asks for, and with the one before.
+func TestModesNeedWhatTheirPagesSay(t *testing.T) {
+	t.Parallel()
+	for _, p := range modePages {
+		if len(p.since) == 0 {
+			t.Errorf("page %s says nothing of Istio that could be held", p.mode)
+		}
+		for _, g := range p.since {
+			set, facts := parseCommand(t, fmt.Sprintf("%s --istio-version=1.%d", g.command, g.minor))
+			if _, err := recipe.Render(set, facts); err != nil {
+				t.Errorf("%s with Istio 1.%d: %v", g.command, g.minor, err)
+			}
+			if g.minor == 0 {
+				continue
+			}
+			if said := fmt.Sprintf("1.%d", g.minor); !strings.Contains(p.needs, said) {
+				t.Errorf("page %s does not say that %s needs Istio %s: %s", p.mode, g.command, said, p.needs)
+			}
+			facts.Version.Minor--
+			_, err := recipe.Render(set, facts)
+			if input := (*egress.InputError)(nil); !errors.As(err, &input) || !strings.Contains(err.Error(), fmt.Sprintf("Istio 1.%d", g.minor)) {
+				t.Errorf("%s with Istio %s is not refused with the version that is needed: %v", g.command, facts.Version, err)
+			}
+		}
 	}
 }
 

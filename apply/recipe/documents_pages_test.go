@@ -110,6 +110,9 @@ func documentsPage() []byte {
 // page writes one document: its blocks, what else it has people do, and the differences.
 func (d document) page(b *bytes.Buffer) {
 	fmt.Fprintf(b, "\n## %s\n\nIstio %s. The blocks as printed: [testdata](../testdata/documents/%s).\n\n", d.title, d.istio, d.folder)
+	if d.note != "" {
+		fmt.Fprintf(b, "%s\n\n", d.note)
+	}
 	notes := &footnotes{}
 	b.WriteString("| in the document | command | differs |\n| --- | --- | --- |\n")
 	for _, g := range d.groups {

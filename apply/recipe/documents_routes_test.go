@@ -80,7 +80,7 @@ func (w world) routes(o object) {
 	if len(gateways) == 0 {
 		gateways = []string{allSidecars}
 	}
-	seen := seenBy(takeStrings(o.spec, "exportTo"), o.namespace)
+	seen := seenBy(w.takeExportTo(o.spec), o.namespace)
 	for _, kind := range []string{"http", "tls", "tcp"} {
 		for _, r := range takeMaps(o.spec, kind) {
 			matches := takeMaps(r, "match")

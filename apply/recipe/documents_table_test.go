@@ -11,6 +11,7 @@ type document struct {
 	title    string
 	folder   string // under testdata/documents
 	istio    string // the Istio of its day
+	note     string // about the document itself
 	groups   []group
 	installs []installation
 	steps    []step // everything else that the document has people do and this tool does

@@ -239,6 +239,7 @@ func parseCommand(t *testing.T, line string) (egress.Set, mesh.Facts) {
 	flags.StringVar(&d.Gateway, "gateway", "", "")
 	flags.StringVar(&d.CommonHost, "common-host", "", "")
 	flags.StringVar(&d.Credential, "credential", "", "")
+	flags.StringVar(&d.CASecret, "ca-secret", "", "")
 	flags.BoolVar(&d.LegacyCerts, "legacy-certs", false, "")
 	flags.StringVar(&version, "istio-version", version, "")
 	flags.StringVar(&selector, "gateway-selector", selector, "")

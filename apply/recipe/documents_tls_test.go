@@ -86,7 +86,7 @@ func (m *meaning) readRules() []rule {
 	var rules []rule
 	for _, o := range m.rules {
 		r := rule{
-			host: takeString(o.spec, "host"), namespace: o.namespace, exportTo: takeStrings(o.spec, "exportTo"),
+			host: takeString(o.spec, "host"), namespace: o.namespace, exportTo: m.takeExportTo(o.spec),
 			subsets: map[string]policy{},
 		}
 		r.all = m.takePolicy("DestinationRule for "+r.host, takeMap(o.spec, "trafficPolicy"))

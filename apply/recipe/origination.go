@@ -22,7 +22,7 @@ func originate(d *draft, r egress.Route) error {
 	d.withAuthority()
 	// In the gateway's namespace and for it alone: sidecars that knew the rule would begin TLS too, around the TLS of clients that
 	// speak it themselves (rule R33).
-	d.originatingRule(r.Host, d.gateway.Namespace, tlsPort, []string{"."})
+	d.originatingRule(r.Host, d.gateway.Namespace, tlsPort, d.exportToGateway(d.gateway.Namespace))
 	return d.httpThrough(r.Host, d.originatingPort(r.Mode), toOutside(r.Host, tlsPort))
 }
 
