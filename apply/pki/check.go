@@ -25,7 +25,7 @@ type Credential struct {
 
 // Facts is what a sound credential says about itself.
 type Facts struct {
-	Serial      string // of the client's certificate: hexadecimal, lower case, as Envoy shows it
+	Serial      string // of the client's certificate: hexadecimal, lower case, without leading zeros
 	Subject     string
 	Issuer      string
 	SANs        []string
@@ -86,7 +86,7 @@ func CheckCA(text []byte, now time.Time) (weak []string, err error) {
 	return checkCA("the CA", text, now)
 }
 
-// Serial is a certificate's serial number as Envoy shows it.
+// Serial is a certificate's serial number: hexadecimal, lower case, without leading zeros.
 func Serial(cert *x509.Certificate) string { return cert.SerialNumber.Text(16) }
 
 // belongs holds the key to the first certificate, and tells a chain in the wrong order from a wrong key.

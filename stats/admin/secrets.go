@@ -44,7 +44,7 @@ type HeldSecret struct {
 
 // HeldCertificate is one certificate of a secret: of a chain the first is Envoy's own.
 type HeldCertificate struct {
-	Serial  string   `json:"serial"` // hexadecimal, lower case
+	Serial  string   `json:"serial"` // hexadecimal, lower case, without leading zeros
 	Subject string   `json:"subject,omitempty"`
 	SANs    []string `json:"sans,omitempty"`
 	From    string   `json:"from"`    // RFC 3339
