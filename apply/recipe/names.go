@@ -56,8 +56,8 @@ func originObject(set egress.Set, h egress.Host) string {
 	return egress.Shorten(set.ParentName()+"."+set.Namespace+"."+h.Domain(), string(h), maxObjectName)
 }
 
-// authorityObject names the Secret with the CA of a set, in the gateway's namespace.
-func authorityObject(set egress.Set) string {
+// AuthorityName names the Secret with the CA of a set, in the gateway's namespace.
+func AuthorityName(set egress.Set) string {
 	return set.ParentName() + "." + set.Namespace + ".ca"
 }
 

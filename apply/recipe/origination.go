@@ -68,7 +68,7 @@ func (d *draft) originatingRule(h egress.Host, at string, port uint32, exportTo 
 // authority names the Secret with the CA that servers are verified by; empty for the proxy's system CAs.
 func (d *draft) authority() string {
 	if d.set.CA != "" {
-		return authorityObject(d.set)
+		return AuthorityName(d.set)
 	}
 	return d.set.CASecret
 }
@@ -82,7 +82,7 @@ func (d *draft) withAuthority() {
 		"apiVersion": "v1", "kind": "Secret", "type": "Opaque",
 		"data": map[string]any{"ca.crt": encode(d.set.CA)},
 	}}
-	meta := d.meta(d.gateway.Namespace, authorityObject(d.set))
+	meta := d.meta(d.gateway.Namespace, AuthorityName(d.set))
 	u.SetNamespace(meta.Namespace)
 	u.SetName(meta.Name)
 	u.SetLabels(meta.Labels)
