@@ -128,15 +128,19 @@ func (t *tool) notes(p *apply.Plan) {
 
 // removing is what commands share that take a bundle away.
 type removing struct {
-	tool   *tool
-	yes    bool
-	dryRun *choice
+	tool    *tool
+	yes     bool
+	dryRun  *choice
+	wait    bool
+	timeout time.Duration
 }
 
 func (r *removing) flags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&r.yes, "yes", false, "Do not ask")
 	r.dryRun = choose(cmd, "dry-run", "", "Only tell what would be taken away", dryNone, dryClient, dryServer)
 	cmd.Flags().Lookup("dry-run").NoOptDefVal = dryServer
+	cmd.Flags().BoolVar(&r.wait, "wait", true, "Wait until the pods are gone")
+	cmd.Flags().DurationVar(&r.timeout, "timeout", defaultWait, "How long to wait")
 }
 
 // askable refuses a command line that needs an answer where nobody can give one.
@@ -177,6 +181,23 @@ func (r *removing) take(ctx context.Context, plan *apply.Plan, namespace string)
 		return false, r.tool.unfinished(outcome, err)
 	}
 	return true, nil
+}
+
+// podsGone waits until what was taken away runs no longer.
+func (r *removing) podsGone(ctx context.Context, client *kube.Client, what, namespace string, labels map[string]string) error {
+	if !r.wait {
+		return nil
+	}
+	waiting, stop := context.WithTimeout(ctx, r.timeout)
+	defer stop()
+	done := r.tool.status("waiting until the pods are gone")
+	err := ready.Gone(waiting, client, namespace, labels)
+	done()
+	if err != nil {
+		return r.tool.late(waiting, what+" is gone from the cluster", err)
+	}
+	r.tool.note("%s is gone", what)
+	return nil
 }
 
 // confirm shows what will go and asks.

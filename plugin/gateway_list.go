@@ -3,6 +3,7 @@ package plugin
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -45,8 +46,8 @@ func newGatewayList(t *tool) *cobra.Command {
 // listedGateway is a gateway in gateway list -o json.
 type listedGateway struct {
 	mesh.Gateway
-	Managed bool     `json:"managed"` // installed by this tool
-	Sets    []string `json:"sets"`    // NAMESPACE/NAME of those whose traffic goes through it
+	Managed *bool    `json:"managed"` // installed by this tool; nil: that may not be looked at
+	Sets    []string `json:"sets"`    // NAMESPACE/NAME of those whose traffic goes through it; nil: they may not be looked at
 }
 
 // gatewayItems is what gateway list -o json prints.
@@ -73,50 +74,79 @@ func (l *gatewayList) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	unseen := slices.DeleteFunc(slices.Clone(facts.Unread), func(u mesh.Unread) bool {
+		return !strings.HasPrefix(u.Source, "services") && !strings.HasPrefix(u.Source, "pods")
+	})
+	if len(gateways) == 0 && len(unseen) > 0 {
+		return fmt.Errorf("egress gateways could not be looked for: %s", unseen[0].Detail)
+	}
+	for _, u := range unseen {
+		l.tool.note("there may be others: %s", u.Detail)
+	}
 	if len(gateways) == 0 && l.output.value != "json" && l.output.value != "yaml" {
-		if blind := noGateway(facts); len(facts.Unread) > 0 && strings.Contains(blind.Error(), "could not be looked for") {
-			return blind
-		}
 		l.tool.note("No egress gateways. Install one: %s gateway install", l.tool.name)
 		return nil
 	}
 	return l.print(gateways)
 }
 
-// gather puts together what the mesh has and what is kept about it. Gateways of ours that do not look like one now, since
-// something of them is missing, are there too: they can be installed again, or uninstalled.
+// gather puts together what the mesh has and what is kept about it.
 func (l *gatewayList) gather(ctx context.Context, client *kube.Client, facts mesh.Facts) ([]listedGateway, error) {
-	ours, err := apply.Bundles(ctx, client, install.KindGateway, "")
-	if err != nil {
-		return nil, fmt.Errorf("find out which gateways were installed by this tool: %w", err)
-	}
-	sets, err := apply.Sets(ctx, client, "")
-	if err != nil {
-		return nil, fmt.Errorf("find out which sets use the gateways: %w", err)
-	}
 	all := make([]listedGateway, 0, len(facts.Gateways))
 	for _, g := range facts.Gateways {
-		all = append(all, listedGateway{Gateway: g, Sets: []string{}})
+		all = append(all, listedGateway{Gateway: g})
 	}
-	at := func(ref egress.GatewayRef) int {
-		return slices.IndexFunc(all, func(g listedGateway) bool { return g.Ref() == ref })
+	ours, err := apply.Bundles(ctx, client, install.KindGateway, "")
+	if seen, err := l.seen(err, "which gateways were installed by this tool"); err != nil {
+		return nil, err
+	} else if seen {
+		all = withManaged(all, ours)
 	}
-	for _, b := range ours {
-		ref := egress.GatewayRef{Namespace: b.Namespace, Service: b.Name}
-		if at(ref) < 0 {
-			all = append(all, listedGateway{Gateway: mesh.Gateway{Namespace: b.Namespace, Service: b.Name, Ports: []mesh.Port{}}, Sets: []string{}})
-		}
-		all[at(ref)].Managed = true
-	}
-	for _, s := range sets {
-		if i := at(s.Set.Gateway); i >= 0 {
-			all[i].Sets = append(all[i].Sets, s.Set.String())
+	sets, err := apply.Sets(ctx, client, "")
+	if seen, err := l.seen(err, "which sets use the gateways"); err != nil {
+		return nil, err
+	} else if seen {
+		for i := range all {
+			all[i].Sets = []string{}
+			for _, s := range sets {
+				if s.Set.Gateway == all[i].Ref() {
+					all[i].Sets = append(all[i].Sets, s.Set.String())
+				}
+			}
 		}
 	}
 	egress.SortFunc(all, func(a, b listedGateway) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Service, b.Service))
 	})
 	return all, nil
+}
+
+// seen says whether something could be looked at. Who may not is told so, and sees the rest.
+func (l *gatewayList) seen(err error, what string) (bool, error) {
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, kube.ErrForbidden):
+		l.tool.note("%s could not be found out: %s", what, oneLine(err))
+		return false, nil
+	}
+	return false, fmt.Errorf("find out %s: %w", what, err)
+}
+
+// withManaged marks gateways of ours. Those that do not look like gateways now, since something of them is missing, are listed too:
+// they can be installed again, or uninstalled.
+func withManaged(all []listedGateway, ours []apply.OwnedBundle) []listedGateway {
+	for i := range all {
+		managed := slices.ContainsFunc(ours, func(b apply.OwnedBundle) bool { return b.Namespace == all[i].Namespace && b.Name == all[i].Service })
+		all[i].Managed = &managed
+	}
+	for _, b := range ours {
+		if !slices.ContainsFunc(all, func(g listedGateway) bool { return g.Namespace == b.Namespace && g.Service == b.Name }) {
+			managed := true
+			all = append(all, listedGateway{Gateway: mesh.Gateway{Namespace: b.Namespace, Service: b.Name, Ports: []mesh.Port{}}, Managed: &managed})
+		}
+	}
+	return all
 }
 
 func (l *gatewayList) print(gateways []listedGateway) error {
@@ -159,15 +189,18 @@ func (g listedGateway) row() []string {
 			readyPods++
 		}
 	}
-	proxy, by := "-", "others"
+	proxy, by, sets := "-", "?", "?"
 	if g.SNIProxy != nil {
 		proxy = "127.0.0.1:" + strconv.Itoa(g.SNIProxy.Port)
 	}
-	if g.Managed {
-		by = egress.ManagedBy
+	if g.Managed != nil {
+		by = map[bool]string{true: egress.ManagedBy, false: "others"}[*g.Managed]
+	}
+	if g.Sets != nil {
+		sets = dash(strings.Join(g.Sets, ", "))
 	}
 	return []string{
-		g.Ref().String(), fmt.Sprintf("%d/%d", readyPods, len(g.Pods)), dash(portNumbers(g.Gateway)), proxy, dash(strings.Join(g.Sets, ", ")), by,
+		g.Ref().String(), fmt.Sprintf("%d/%d", readyPods, len(g.Pods)), dash(portNumbers(g.Gateway)), proxy, sets, by,
 	}
 }
 

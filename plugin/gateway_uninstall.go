@@ -2,24 +2,22 @@ package plugin
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-egress/kubectl-egress/apply"
 	"github.com/kubectl-egress/kubectl-egress/apply/install"
-	"github.com/kubectl-egress/kubectl-egress/apply/install/ready"
 	"github.com/kubectl-egress/kubectl-egress/egress"
 	"github.com/kubectl-egress/kubectl-egress/kube"
+	"github.com/kubectl-egress/kubectl-egress/mesh/discover"
 )
 
 type gatewayUninstall struct {
 	removing
-	ref     egress.GatewayRef
-	force   bool
-	wait    bool
-	timeout time.Duration
+	ref   egress.GatewayRef
+	force bool
 }
 
 func newGatewayUninstall(t *tool) *cobra.Command {
@@ -45,8 +43,6 @@ func newGatewayUninstall(t *tool) *cobra.Command {
 	f.SortFlags = false
 	f.BoolVar(&g.force, "force", false, "Also if sets use it, or if that cannot be found out; their traffic then goes nowhere")
 	g.flags(cmd)
-	f.BoolVar(&g.wait, "wait", true, "Wait until its pods are gone")
-	f.DurationVar(&g.timeout, "timeout", defaultWait, "How long to wait")
 	cmd.ValidArgsFunction = t.completeGateways
 	return cmd
 }
@@ -59,7 +55,7 @@ func (g *gatewayUninstall) run(ctx context.Context) error {
 	defer client.Close()
 	plan, err := g.plan(ctx, client, install.KindGateway, g.ref)
 	if err != nil {
-		return err
+		return g.foreign(ctx, client, err)
 	}
 	if !g.force {
 		if err := g.unused(ctx, client); err != nil {
@@ -67,19 +63,22 @@ func (g *gatewayUninstall) run(ctx context.Context) error {
 		}
 	}
 	gone, err := g.take(ctx, plan, g.ref.Namespace)
-	if err != nil || !gone || !g.wait {
+	if err != nil || !gone {
 		return err
 	}
-	waiting, stop := context.WithTimeout(ctx, g.timeout)
-	defer stop()
-	done := g.tool.status("waiting until the pods are gone")
-	err = ready.Gone(waiting, client, g.ref.Namespace, install.Gateway{Ref: g.ref}.Labels())
-	done()
-	if err != nil {
-		return g.tool.late(waiting, fmt.Sprintf("gateway %s is gone from the cluster", g.ref), err)
+	return g.podsGone(ctx, client, "gateway "+g.ref.String(), g.ref.Namespace, install.Gateway{Ref: g.ref}.Labels())
+}
+
+// foreign tells a gateway that others installed from one that is not there.
+func (g *gatewayUninstall) foreign(ctx context.Context, client *kube.Client, err error) error {
+	refused, ok := errors.AsType[*apply.RefusedError](err)
+	if !ok || refused.Reason != apply.NoSet {
+		return err
 	}
-	g.tool.note("gateway %s is gone", g.ref)
-	return nil
+	if _, there := discover.Gateway(ctx, client, g.ref); there != nil {
+		return err
+	}
+	return egress.Inputf("gateway %s was not installed by this tool, which leaves it alone; take it away with what it was installed by", g.ref)
 }
 
 // unused refuses to take a gateway away that sets use.

@@ -203,6 +203,9 @@ func (s *sampleDelete) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.take(ctx, plan, ref.Namespace)
-	return err
+	gone, err := s.take(ctx, plan, ref.Namespace)
+	if err != nil || !gone {
+		return err
+	}
+	return s.podsGone(ctx, client, "sample "+s.sample, ref.Namespace, install.SampleLabels(s.sample))
 }

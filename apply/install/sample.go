@@ -20,6 +20,14 @@ const (
 	DefaultMTLSServerImage = "nginx"
 )
 
+// SampleLabels select the pods of a sample.
+func SampleLabels(sample string) map[string]string {
+	if sample == SampleMTLSServer {
+		return map[string]string{"run": ServerName}
+	}
+	return map[string]string{"app": SampleSleep}
+}
+
 // sleepUser is the user of image curlimages/curl; any user will do that is not root.
 const sleepUser = int64(100)
 
@@ -33,7 +41,7 @@ type Sleep struct {
 // Objects gives the client's ServiceAccount, Service and Deployment, as sample sleep of Istio has them. The pod asks for a sidecar
 // itself, so that it is in the mesh although its namespace may not be labelled.
 func (s Sleep) Objects() []*unstructured.Unstructured {
-	labels := map[string]string{"app": SampleSleep}
+	labels := SampleLabels(SampleSleep)
 	podLabels := fields{"app": SampleSleep, "sidecar.istio.io/inject": "true"}
 	if s.Revision != "" {
 		podLabels["istio.io/rev"] = s.Revision
@@ -107,7 +115,7 @@ func ServerHost(namespace, clusterDomain string) string {
 
 // Objects gives the server and its Secrets, its Namespace first.
 func (s MTLSServer) Objects() []*unstructured.Unstructured {
-	ns, labels := s.Namespace, map[string]string{"run": ServerName}
+	ns, labels := s.Namespace, SampleLabels(SampleMTLSServer)
 	return []*unstructured.Unstructured{
 		namespaceObject(ns),
 		object("v1", "ConfigMap", ns, serverConfig, nil, fields{"data": fields{"nginx.conf": mtlsServerConfig}}),

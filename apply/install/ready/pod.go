@@ -65,27 +65,27 @@ func (p pod) ready() bool {
 	return ok && c.Status == "True" && p.Metadata.DeletionTimestamp == nil
 }
 
-// why says what keeps a pod from being ready.
-func (p pod) why() string {
+// why says what keeps a pod from being ready. It is the cause if nothing else can tell more.
+func (p pod) why() (words string, cause bool) {
 	if p.Metadata.DeletionTimestamp != nil {
-		return "it is being deleted"
+		return "it is being deleted", true
 	}
 	if c, ok := p.condition("PodScheduled"); ok && c.Status == "False" {
-		return "no node takes it: " + c.Message
+		return "no node takes it: " + c.Message, true
 	}
 	for _, list := range [][]containerStatus{p.Status.InitContainerStatuses, p.Status.ContainerStatuses} {
 		for _, c := range list {
 			if why := c.why(); why != "" {
-				return "container " + c.Name + " " + why
+				return "container " + c.Name + " " + why, true
 			}
 		}
 	}
 	for _, c := range p.Status.ContainerStatuses {
 		if c.State.Running != nil && !c.Ready {
-			return "container " + c.Name + " runs and is not ready"
+			return "container " + c.Name + " runs and is not ready", false
 		}
 	}
-	return "it is " + p.Status.Phase
+	return "it is " + p.Status.Phase, false
 }
 
 // why says what is wrong with a container; empty if it runs, is done or is about to start.

@@ -55,8 +55,21 @@ func (d deployment) rolledOut() bool {
 	return s.ObservedGeneration >= d.Metadata.Generation && s.UpdatedReplicas >= want && s.Replicas == s.UpdatedReplicas && s.AvailableReplicas == s.UpdatedReplicas
 }
 
-// Deployment waits until a Deployment is rolled out, and says how many pods it has. If ctx ends before, the error says what keeps it
-// from being ready; it wraps ctx's. A pod that was to be injected and was not can never be ready: that error comes at once.
+// NotReadyError says what keeps something from being ready, or from being gone, when the time is up. It unwraps to what ended the
+// waiting.
+type NotReadyError struct {
+	Msg string
+	Err error
+}
+
+// Error is the line for the user.
+func (e *NotReadyError) Error() string { return e.Msg }
+
+// Unwrap gives what ended the waiting.
+func (e *NotReadyError) Unwrap() error { return e.Err }
+
+// Deployment waits until a Deployment is rolled out, and says how many pods it has. If ctx ends before, the error is a
+// *NotReadyError. A pod that was to be injected and was not can never be ready: that error comes at once.
 func Deployment(ctx context.Context, c Reader, ref egress.GatewayRef) (pods int, err error) {
 	tick := time.NewTicker(look)
 	defer tick.Stop()
@@ -95,7 +108,7 @@ func notReady(ctx context.Context, c Reader, ref egress.GatewayRef, d deployment
 	if why == "" {
 		why = fmt.Sprintf("%d of %d pods are ready", d.Status.AvailableReplicas, max(d.Status.Replicas, 1))
 	}
-	return fmt.Errorf("deployment %s is not ready: %s: %w", ref, why, context.Cause(ctx))
+	return &NotReadyError{Msg: fmt.Sprintf("deployment %s is not ready: %s", ref, why), Err: context.Cause(ctx)}
 }
 
 // why says what the Deployment, its pods and the events about them say, most telling first.
@@ -117,13 +130,15 @@ func (d deployment) why(ctx context.Context, c Reader, namespace string) string 
 		if p.ready() {
 			continue
 		}
-		why := p.why()
-		event, err := lastWarning(ctx, c, namespace, p.Metadata.Name)
-		switch {
-		case err != nil:
-			why += " (its events could not be read: " + err.Error() + ")"
-		case event != "" && !strings.Contains(why, event):
-			why += "; last event: " + event
+		why, cause := p.why()
+		if !cause {
+			event, err := lastWarning(ctx, c, namespace, p.Metadata.Name)
+			switch {
+			case err != nil:
+				why += " (its events could not be read: " + err.Error() + ")"
+			case event != "":
+				why += ": " + event
+			}
 		}
 		return "pod " + p.Metadata.Name + ": " + why
 	}
@@ -182,7 +197,7 @@ func selector(labels map[string]string) string {
 	return strings.Join(parts, ",")
 }
 
-// Gone waits until no pod with the labels is left. If ctx ends before, the error names those that are; it wraps ctx's.
+// Gone waits until no pod with the labels is left. If ctx ends before, the error is a *NotReadyError.
 func Gone(ctx context.Context, c Reader, namespace string, labels map[string]string) error {
 	tick := time.NewTicker(look)
 	defer tick.Stop()
@@ -200,7 +215,11 @@ func Gone(ctx context.Context, c Reader, namespace string, labels map[string]str
 			for _, p := range pods {
 				names = append(names, p.Metadata.Name)
 			}
-			return fmt.Errorf("pods are left in namespace %s: %s: %w", namespace, strings.Join(names, ", "), context.Cause(ctx))
+			msg := fmt.Sprintf("pods are left in namespace %s: %s", namespace, strings.Join(names, ", "))
+			if err != nil {
+				msg = "whether pods are left could not be found out: " + err.Error()
+			}
+			return &NotReadyError{Msg: msg, Err: context.Cause(ctx)}
 		case <-tick.C:
 		}
 	}
