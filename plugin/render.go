@@ -29,6 +29,9 @@ type render struct {
 	declared declared
 	output   *choice
 	version  string
+
+	folder    string
+	overwrite bool
 }
 
 func newRender(t *tool) *cobra.Command {
@@ -39,7 +42,8 @@ func newRender(t *tool) *cobra.Command {
 		Long: "Print the objects that enable would apply, without any cluster. What enable finds out from the mesh is assumed to be " +
 			"as Istio's own chart has it, unless flags say otherwise; --mtls=auto means on here",
 		Example: t.examples(
-			"the configuration of one host as files for GitOps", "render --domains=edition.cnn.com > egress.yaml",
+			"the configuration of one host for kubectl apply", "render --domains=edition.cnn.com | kubectl apply -f -",
+			"a file for each object, for GitOps", "render -f set.yaml --output-dir=egress",
 			"through a gateway of one's own, for an older Istio", "render --domains=edition.cnn.com --gateway=egress/team-gateway --gateway-selector=istio=team-gateway --istio-version=1.20"),
 		GroupID: groupWrite,
 		Args:    noArguments,
@@ -47,11 +51,20 @@ func newRender(t *tool) *cobra.Command {
 	}
 	r.declared.flags(cmd)
 	r.output = choose(cmd, "output", "o", "How the objects are printed", "yaml", "json", "name")
-	cmd.Flags().StringVar(&r.version, "istio-version", assumedVersion, "Istio's version, which decides about the API version of the objects")
+	f := cmd.Flags()
+	f.StringVar(&r.version, "istio-version", assumedVersion, "Istio's version, which decides about the API version of the objects")
+	f.StringVar(&r.folder, "output-dir", "", "Write a file for each object into this folder instead; files of the set that it no longer needs are deleted")
+	f.BoolVar(&r.overwrite, "overwrite", false, "With --output-dir: write over files that render did not make for this set")
 	return cmd
 }
 
 func (r *render) run(cmd *cobra.Command) error {
+	switch {
+	case r.folder == "" && r.overwrite:
+		return usagef(cmd, "--overwrite goes with --output-dir")
+	case r.folder != "" && r.output.value != "yaml":
+		return usagef(cmd, "--output-dir writes YAML; leave -o %s out", r.output.value)
+	}
 	d, err := r.declared.declaration(r.tool, cmd)
 	if err != nil {
 		return err
@@ -78,7 +91,14 @@ func (r *render) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	return printObjects(r.tool.Out, r.output.value, objs)
+	if r.folder == "" {
+		return printObjects(r.tool.Out, r.output.value, objs)
+	}
+	changes, err := planFiles(r.folder, set, objs, r.overwrite)
+	if err != nil {
+		return err
+	}
+	return r.tool.writeFiles(r.folder, changes)
 }
 
 // assumed are the facts of a mesh that nobody looked at.
