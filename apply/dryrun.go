@@ -70,6 +70,9 @@ func (p *Plan) tryApply(ctx context.Context, w, before *unstructured.Unstructure
 	want := w.DeepCopy()
 	if before != nil {
 		want.SetUID(before.GetUID()) // whoever deletes and makes it anew in between made another object
+		if settled(w, before) {
+			return Change{Ref: ref, Action: Unchanged, Before: before, After: before, want: want}, nil
+		}
 	}
 	after, err := p.client.Apply(ctx, p.api.resource(ref.Kind), want, kube.ApplyOptions{DryRun: true, Force: p.force})
 	if err != nil {

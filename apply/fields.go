@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -160,6 +161,27 @@ func matches(item any, index int, key string) (keys map[string]any, ok bool) {
 		return nil, rest == strconv.Itoa(index)
 	}
 	return nil, false
+}
+
+// settled says that applying want would change nothing: the fields that we own of the object, and their values, are just those of
+// want. Then the API server need not be asked. Where this cannot be told, it is asked.
+func settled(want, now *unstructured.Unstructured) bool {
+	own, err := ownFields(now)
+	if err != nil || len(own) == 0 || !slices.ContainsFunc(now.GetManagedFields(), func(m metav1.ManagedFieldsEntry) bool {
+		return m.Manager == egress.FieldManager && m.Operation == metav1.ManagedFieldsOperationApply && m.APIVersion == want.GetAPIVersion()
+	}) {
+		return false
+	}
+	picked, ok := pick(now.DeepCopy().Object, own)
+	fields, isMap := picked.(map[string]any)
+	if !ok || !isMap {
+		return false
+	}
+	ours := &unstructured.Unstructured{Object: fields}
+	identify(ours, want)
+	want = want.DeepCopy()
+	want.SetUID("")
+	return reflect.DeepEqual(ours.Object, want.Object)
 }
 
 // undoing is what has to be applied, by force, so that the object looks as it did before: the fields that we owned then, and

@@ -23,16 +23,19 @@ import (
 	"k8s.io/client-go/util/flowcontrol"
 )
 
-// What client-go gives by default (5 and 10) makes a command with a few hundred requests wait for half a minute.
+// How many requests a Client sends unless told otherwise. What client-go gives by default (5 and 10) makes a command with a few
+// hundred requests wait for half a minute. Nor need a client be the one that holds back: who has a few requests on their way at
+// once, as this one does, is served in turn with others by the API server itself (API priority and fairness), which says so with
+// 429 and Retry-After when it has enough, and is obeyed. So the limit is one for faults, not for everyday.
 const (
-	defaultQPS   = 50
-	defaultBurst = 100
+	DefaultQPS   = 400
+	DefaultBurst = 800
 )
 
 // Options say how a Client behaves. The zero value is fine.
 type Options struct {
-	QPS       float32   // requests per second, default 50; negative: no limit
-	Burst     int       // requests at once before QPS holds, default 100
+	QPS       float32   // requests per second, default DefaultQPS; negative: no limit
+	Burst     int       // requests at once before QPS holds, default DefaultBurst
 	ReadOnly  bool      // refuse every request that could change the cluster with ErrReadOnly, before it is sent
 	UserAgent string    // default "kubectl-egress"
 	Warnings  io.Writer // where the API server's warnings go, each once; nil drops them
@@ -159,10 +162,10 @@ func newLimiter(o Options) flowcontrol.RateLimiter {
 		return flowcontrol.NewFakeAlwaysRateLimiter()
 	}
 	if o.QPS == 0 {
-		o.QPS = defaultQPS
+		o.QPS = DefaultQPS
 	}
 	if o.Burst <= 0 {
-		o.Burst = defaultBurst
+		o.Burst = DefaultBurst
 	}
 	return limiter{flowcontrol.NewTokenBucketRateLimiter(o.QPS, o.Burst)}
 }

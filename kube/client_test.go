@@ -128,10 +128,10 @@ func TestRate(t *testing.T) {
 	for name, o := range map[string]Options{"default": {}, "no limit": {QPS: -1}} {
 		fast := connect(t, s.URL, o)
 		limit := fast.config.RateLimiter
-		if got, want := limit.QPS(), map[string]float32{"default": 50, "no limit": 1}[name]; got != want {
+		if got, want := limit.QPS(), map[string]float32{"default": DefaultQPS, "no limit": 1}[name]; got != want {
 			t.Errorf("%s: QPS %v, want %v", name, got, want)
 		}
-		for range 90 { // within the default burst of 100
+		for range DefaultBurst - 10 {
 			if !limit.TryAccept() {
 				t.Errorf("%s: throttled within the burst", name)
 				break

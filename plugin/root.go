@@ -12,6 +12,8 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/kubectl-egress/kubectl-egress/kube"
 )
 
 // The groups of commands in the root's help, in this order.
@@ -109,8 +111,8 @@ func execute(ctx context.Context, root *cobra.Command, argv []string, streams ge
 func (t *tool) clusterFlags(flags *pflag.FlagSet) {
 	t.config.AddFlags(flags)
 	flags.Lookup("cache-dir").DefValue = "" // help shall not tell of one machine
-	flags.Float32Var(&t.qps, "qps", 50, "Requests per second to the API server, on average")
-	flags.IntVar(&t.burst, "burst", 100, "Requests to the API server that may be sent at once")
+	flags.Float32Var(&t.qps, "qps", kube.DefaultQPS, "Requests per second to the API server, on average")
+	flags.IntVar(&t.burst, "burst", kube.DefaultBurst, "Requests to the API server that may be sent at once")
 	flags.IntVarP(&t.verbose, "v", "v", 0, "How much is told on stderr: 0 nothing, 6 every request, 8 their headers")
 }
 
