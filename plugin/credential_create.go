@@ -24,6 +24,7 @@ type credentialCreate struct {
 	material
 	name    string
 	gateway egress.GatewayRef
+	changes bool // something else was there before
 }
 
 func newCredentialCreate(t *tool) *cobra.Command {
@@ -130,6 +131,7 @@ func (c *credentialCreate) place(ctx context.Context, client *kube.Client, b app
 	if err != nil {
 		return false, c.tool.unfinished(outcome, err)
 	}
+	c.changes = slices.ContainsFunc(plan.Changes, func(ch apply.Change) bool { return ch.Action == apply.Configured })
 	return true, c.shown(results(plan), func() error { return nil })
 }
 
@@ -183,6 +185,9 @@ func (c *credentialCreate) active(ctx context.Context, client *kube.Client, fact
 		return c.tool.late(waiting, is, err)
 	}
 	c.tool.note("active in gateway %s (%.1f s); %s refers to it", gateway.Ref(), time.Since(began).Seconds(), users[0])
+	if c.changes {
+		c.tool.note("connections that are open go on with what was there before, until they end")
+	}
 	return nil
 }
 
