@@ -43,14 +43,19 @@ var tlsOrigination = document{
 	installs: []installation{{
 		section: "Generate certificates, deploy a mutual TLS server",
 		blocks:  []string{"04-san.conf", "05-nginx.conf", "06-my-nginx.yaml"},
-		command: "kubectl egress sample install mtls-server",
+		command: "kubectl egress sample install mtls-server --client-dir=.",
 		objects: mtlsServer,
 		differs: mtlsServerDiffers,
 	}},
 	steps: []step{
 		{section: "Before you begin", action: "deploy the sleep sample", command: "kubectl egress sample install sleep"},
+		{
+			section: "Configure mutual TLS origination for egress traffic", action: "create the secret client-credential, and see that it is active",
+			command: "kubectl egress credential create client-credential --cert=client.example.com.crt --key=client.example.com.key --ca=example.com.crt",
+		},
 		{section: "each part", action: "see in the gateway's secrets and log that the credential is active and requests went through", command: "kubectl egress check"},
 		{section: "Cleanup", action: "delete the configuration", command: "kubectl egress cleanup --all"},
+		{section: "Cleanup", action: "delete the credential", command: "kubectl egress credential delete client-credential"},
 		{section: "Cleanup", action: "delete the server and its certificates", command: "kubectl egress sample delete mtls-server"},
 	},
 }
