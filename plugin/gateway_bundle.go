@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -229,14 +230,11 @@ func usersOf(ctx context.Context, client *kube.Client, ref egress.GatewayRef) ([
 
 // setNames names sets for people.
 func setNames(sets []egress.Set) string {
-	words := ""
-	for i, s := range sets {
-		if i > 0 {
-			words += ", "
-		}
-		words += s.String()
+	words := make([]string, 0, len(sets))
+	for _, s := range sets {
+		words = append(words, s.String())
 	}
-	return words
+	return strings.Join(words, ", ")
 }
 
 // absent says that what was asked for is not there, rather than that it could not be asked for.

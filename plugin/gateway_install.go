@@ -145,6 +145,17 @@ func gatewayArgument(cmd *cobra.Command, args []string, otherwise egress.Gateway
 }
 
 func (g *gatewayInstall) run(ctx context.Context) error {
+	if g.dryRun.value == dryClient && (!g.proxied || g.resolver != "") { // no cluster need be there
+		if g.proxied {
+			g.gateway.SNIProxy = &g.proxy
+			g.proxy.Resolver.IPv4Only = g.proxy.Resolver.Address.Addr().Is4() // as most clusters are that have such a DNS
+			if err := g.gateway.Check(); err != nil {
+				return err
+			}
+		}
+		g.announce()
+		return g.onlyShow(g.bundle())
+	}
 	client, err := g.tool.connect(readWrite)
 	if err != nil {
 		return err
@@ -163,7 +174,7 @@ func (g *gatewayInstall) run(ctx context.Context) error {
 		}
 	}
 	g.announce()
-	stands, err := g.put(ctx, client, apply.NewBundle(install.KindGateway, ref.Namespace, ref.Service, nil, g.gateway.Objects()))
+	stands, err := g.put(ctx, client, g.bundle())
 	if err != nil || !stands {
 		return err
 	}
@@ -178,6 +189,11 @@ func (g *gatewayInstall) run(ctx context.Context) error {
 	return g.report(ctx, client, pods, took)
 }
 
+func (g *gatewayInstall) bundle() apply.Bundle {
+	ref := g.gateway.Ref
+	return apply.NewBundle(install.KindGateway, ref.Namespace, ref.Service, nil, g.gateway.Objects())
+}
+
 // findDNS fills in what the SNI proxy has to know of the cluster.
 func (g *gatewayInstall) findDNS(ctx context.Context, client *kube.Client) (err error) {
 	if !g.proxied {
@@ -190,9 +206,6 @@ func (g *gatewayInstall) findDNS(ctx context.Context, client *kube.Client) (err 
 		g.proxy.Resolver, err = ready.Resolver(ctx, client)
 		return err
 	}
-	if g.dryRun.value == dryClient {
-		return nil // asks no server: nginx then tries addresses of both families
-	}
 	g.proxy.Resolver.IPv4Only, err = ready.IPv4Only(ctx, client)
 	return err
 }
@@ -200,15 +213,12 @@ func (g *gatewayInstall) findDNS(ctx context.Context, client *kube.Client) (err 
 // keepProxy refuses to take away, or to move to another port, an SNI proxy that sets rely on.
 func (g *gatewayInstall) keepProxy(ctx context.Context, client *kube.Client) error {
 	now, err := discover.Gateway(ctx, client, g.gateway.Ref)
-	switch _, asked := errors.AsType[*kube.Error](err); {
-	case absent(err):
-		return nil
-	case asked:
+	if _, asked := errors.AsType[*kube.Error](err); asked && !absent(err) {
 		return err
-	case err != nil, now.SNIProxy == nil: // nothing behind its Service works, or has a proxy
-		return nil
-	case g.proxied && now.SNIProxy.Port == g.proxy.Port:
-		return nil
+	}
+	// Without a Service, or with nothing behind it that works, there is no proxy either.
+	if err != nil || now.SNIProxy == nil || g.proxied && now.SNIProxy.Port == g.proxy.Port {
+		return nil //nolint:nilerr // see above
 	}
 	users, err := usersOf(ctx, client, g.gateway.Ref)
 	if err != nil {

@@ -84,7 +84,7 @@ func newSampleInstall(t *tool) *cobra.Command {
 		Use:   "install sleep|mtls-server",
 		Short: "Install a sample",
 		Long: "Install a sample. sleep comes to the namespace of -n, with a sidecar. mtls-server comes to namespace " + install.DefaultServerNamespace +
-			" or that of -n, without one, with certificates made for it; the client's are kept in its Secret " + install.ClientSecret +
+			" or that of -n, without one, with certificates made for it; the client's are kept in its Secret " + install.ClientPair +
 			" and written to files with --client-dir, from which 'credential create' makes a gateway's credential",
 		Example: t.examples(
 			"a client in this namespace", "sample install sleep",

@@ -111,7 +111,7 @@ func (s *sampleInstall) certs(ctx context.Context, client *kube.Client, namespac
 // readCerts reads what the Secrets of a server hold; nothing where they are not there.
 func readCerts(ctx context.Context, client *kube.Client, namespace string) (install.Certs, error) {
 	data := map[string]map[string][]byte{}
-	for _, name := range []string{install.ServerSecret, install.ClientSecret} {
+	for _, name := range []string{install.ServerPair, install.ClientPair} {
 		var secret struct {
 			Data map[string][]byte `json:"data"`
 		}
@@ -121,7 +121,7 @@ func readCerts(ctx context.Context, client *kube.Client, namespace string) (inst
 		}
 		data[name] = secret.Data
 	}
-	server, c := data[install.ServerSecret], data[install.ClientSecret]
+	server, c := data[install.ServerPair], data[install.ClientPair]
 	return install.Certs{
 		CA:         c["ca.crt"],
 		ServerCert: server["tls.crt"], ServerKey: server["tls.key"],
@@ -171,7 +171,7 @@ func (s *sampleInstall) clientFiles(c install.Certs) ([]file, error) {
 func save(files []file) error {
 	for _, f := range files {
 		if err := os.WriteFile(f.path, f.text, 0o600); err != nil {
-			return fmt.Errorf("write the client's files (the server is on the cluster, and its Secret %s has them): %w", install.ClientSecret, err)
+			return fmt.Errorf("write the client's files (the server is on the cluster, and its Secret %s has them): %w", install.ClientPair, err)
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package install
 
 import (
+	"maps"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -175,9 +176,7 @@ func (g Gateway) deploymentSpec() fields {
 		pod["tolerations"] = tolerations(g.Tolerations)
 	}
 	podLabels := fields{"sidecar.istio.io/inject": "true"}
-	for k, v := range labels {
-		podLabels[k] = v
-	}
+	maps.Copy(podLabels, labels)
 	if g.Revision != "" {
 		podLabels["istio.io/rev"] = g.Revision
 	}

@@ -81,7 +81,7 @@ func isLabelKey(key string) bool {
 func isLabelValue(v string) bool {
 	alnum := func(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' }
 	for i := range len(v) {
-		if !alnum(v[i]) && (i == 0 || i == len(v)-1 || !strings.Contains("-_.", v[i:i+1])) {
+		if !alnum(v[i]) && (i == 0 || i == len(v)-1 || strings.IndexByte("-_.", v[i]) < 0) {
 			return false
 		}
 	}

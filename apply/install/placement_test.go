@@ -58,8 +58,7 @@ func TestParseNodeSelector(t *testing.T) {
 	}
 	for _, given := range [][]string{{""}, {"a"}, {"=b"}, {"a=b=c"}, {"a=b", "a=c"}, {"a b=c"}, {"a=" + strings.Repeat("b", 64)}} {
 		_, err := ParseNodeSelector(given)
-		var input *egress.InputError
-		if !errors.As(err, &input) {
+		if _, ok := errors.AsType[*egress.InputError](err); !ok {
 			t.Errorf("%q: %v", given, err)
 		}
 	}

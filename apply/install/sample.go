@@ -84,12 +84,12 @@ const (
 	DefaultServerNamespace = "mesh-external"
 	ServerName             = "my-nginx" // of its Service and Deployment
 	serverConfig           = "nginx-configmap"
-	ServerSecret           = "nginx-server-certs" // tls.crt and tls.key of the server
-	serverCASecret         = "nginx-ca-certs"     // by which the server checks clients
+	ServerPair             = "nginx-server-certs" // tls.crt and tls.key of the server
+	serverCA               = "nginx-ca-certs"     // by which the server checks clients
 	caFile                 = "example.com.crt"
-	// ClientSecret keeps the client's certificate and key beside the server, for whoever makes the credential of a gateway from them:
+	// ClientPair keeps the client's certificate and key beside the server, for whoever makes the credential of a gateway from them:
 	// tls.crt, tls.key and ca.crt. The document keeps them in files only.
-	ClientSecret = "my-nginx-client"
+	ClientPair = "my-nginx-client"
 	// ClientName is the common name of the client's certificate.
 	ClientName = "client.example.com"
 )
@@ -119,9 +119,9 @@ func (s MTLSServer) Objects() []*unstructured.Unstructured {
 	return []*unstructured.Unstructured{
 		namespaceObject(ns),
 		object("v1", "ConfigMap", ns, serverConfig, nil, fields{"data": fields{"nginx.conf": mtlsServerConfig}}),
-		secret(ns, ServerSecret, "kubernetes.io/tls", map[string][]byte{"tls.crt": s.Certs.ServerCert, "tls.key": s.Certs.ServerKey}),
-		secret(ns, serverCASecret, "Opaque", map[string][]byte{caFile: s.Certs.CA}),
-		secret(ns, ClientSecret, "Opaque", map[string][]byte{"tls.crt": s.Certs.ClientCert, "tls.key": s.Certs.ClientKey, "ca.crt": s.Certs.CA}),
+		secret(ns, ServerPair, "kubernetes.io/tls", map[string][]byte{"tls.crt": s.Certs.ServerCert, "tls.key": s.Certs.ServerKey}),
+		secret(ns, serverCA, "Opaque", map[string][]byte{caFile: s.Certs.CA}),
+		secret(ns, ClientPair, "Opaque", map[string][]byte{"tls.crt": s.Certs.ClientCert, "tls.key": s.Certs.ClientKey, "ca.crt": s.Certs.CA}),
 		object("v1", "Service", ns, ServerName, labels, fields{"spec": fields{
 			"ports":    list{fields{"port": int64(443), "targetPort": serverPort, "protocol": "TCP"}},
 			"selector": anyMap(labels),
@@ -209,8 +209,8 @@ func (s MTLSServer) deploymentSpec(labels map[string]string) fields {
 				}},
 				"volumes": list{
 					fields{"name": "nginx-config", "configMap": fields{"name": serverConfig}},
-					fields{"name": "nginx-server-certs", "secret": fields{"secretName": ServerSecret}},
-					fields{"name": "nginx-ca-certs", "secret": fields{"secretName": serverCASecret}},
+					fields{"name": "nginx-server-certs", "secret": fields{"secretName": ServerPair}},
+					fields{"name": "nginx-ca-certs", "secret": fields{"secretName": serverCA}},
 					fields{"name": "tmp", "emptyDir": fields{}},
 				},
 			},

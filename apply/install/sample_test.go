@@ -81,7 +81,7 @@ func TestServerSeesNoClientKey(t *testing.T) {
 	t.Parallel()
 	volumes := at(find(t, server().Objects(), "Deployment"), "spec", "template", "spec", "volumes").(list)
 	for _, v := range volumes {
-		if at(v, "secret", "secretName") == ClientSecret {
+		if at(v, "secret", "secretName") == ClientPair {
 			t.Errorf("volume %v", v)
 		}
 	}

@@ -22,8 +22,7 @@ func TestParseResolver(t *testing.T) {
 	}
 	for _, given := range []string{"", "dns", "kube-dns.kube-system:53", "10.96.0.10:0", "10.96.0.10:x", "10.96.0", "fe80::1%eth0", "[fe80::1%eth0]:53", "10.0.0.1;evil"} {
 		_, err := ParseResolver(given)
-		var input *egress.InputError
-		if !errors.As(err, &input) {
+		if _, ok := errors.AsType[*egress.InputError](err); !ok {
 			t.Errorf("%q: %v", given, err)
 		}
 	}

@@ -145,11 +145,12 @@ func (d deployment) why(ctx context.Context, c Reader, namespace string) string 
 	return ""
 }
 
-// uninjected finds pods that Istio's webhook passed by. Their image "auto" is no image.
+// uninjected finds pods that Istio's webhook passed by. Their image "auto" is no image. Pods that cannot be read are told of by why,
+// when the time is up.
 func uninjected(ctx context.Context, c Reader, namespace string, d deployment) error {
-	pods, err := kube.ListOf[pod](ctx, c, podsOf, namespace, kube.ListOptions{Labels: selector(d.Spec.Selector.MatchLabels)})
-	if err != nil {
-		return nil // told by why, when the time is up
+	pods, unread := kube.ListOf[pod](ctx, c, podsOf, namespace, kube.ListOptions{Labels: selector(d.Spec.Selector.MatchLabels)})
+	if unread != nil {
+		pods = nil
 	}
 	for _, p := range pods {
 		for _, container := range p.Spec.Containers {
