@@ -13,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
-	"github.com/kubectl-egress/kubectl-egress/apply/install"
 	"github.com/kubectl-egress/kubectl-egress/apply/recipe"
 )
 
@@ -130,7 +129,7 @@ func (i *installed) read(t *testing.T, u *unstructured.Unstructured) {
 			i.nginx(t, conf)
 		}
 	case "Secret":
-		if u.GetName() == install.ServerSecret {
+		if kind, _, _ := unstructured.NestedString(u.Object, "type"); kind == "kubernetes.io/tls" { // the server's
 			i.certificate(t, u)
 		}
 	case "Telemetry":
