@@ -23,6 +23,7 @@ var (
 	secondRef  = flag.String("second-client", "other/sleep", "a meshed client in another namespace")
 	gatewayRef = flag.String("gateway", "istio-system/istio-egressgateway", "Service of the egress gateway; its Deployment has the same name")
 	outsideRef = flag.String("outside", "mesh-external/cnn", "Deployment of the outside server that answers for -host, the witness")
+	image      = flag.String("image", "lab.local/base:lab", "image with nginx and its stream module, for the SNI proxy and the server that demands certificates")
 	host       = flag.String("host", "edition.cnn.com", "a host outside the mesh, ports 80 and 443")
 )
 
