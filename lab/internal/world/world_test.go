@@ -117,7 +117,7 @@ func TestWitness(t *testing.T) {
 	conf := yaml(t, "outside.yaml")[0]
 	for _, want := range []string{
 		"$time_iso8601", "$remote_addr", "$server_port", "$ssl_server_name", "$host", "$request", "$status", "$ssl_client_s_dn",
-		"access_log /dev/stdout witness;", "ssl_verify_client on;", "return 301 https://$host$request_uri;",
+		"access_log /dev/stdout witness;", "ssl_verify_client on;", "server_name mtls.example.com;", "return 301 https://$host$request_uri;",
 	} {
 		if !strings.Contains(conf, want) {
 			t.Errorf("nginx.conf lacks %s", want)
