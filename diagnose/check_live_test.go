@@ -87,10 +87,12 @@ func TestCheckOfNothing(t *testing.T) {
 func TestHoldOnCluster(t *testing.T) {
 	t.Parallel()
 	for name, wait := range map[string]func(context.Context, gather.Client, egress.Set) error{"Hold": Hold, "HoldNot": HoldNot} {
-		if err := wait(t.Context(), closed{kube.ErrUnreachable}, demo(t)); !errors.Is(err, kube.ErrUnreachable) || !strings.Contains(err.Error(), "set default/demo") {
+		if err := wait(soon(t), closed{kube.ErrUnreachable}, demo(t)); !errors.Is(err, kube.ErrUnreachable) || !strings.Contains(err.Error(), "set default/demo") {
 			t.Errorf("%s: %v", name, err)
 		}
-		if err := wait(t.Context(), closed{fmt.Errorf("no right: %w", kube.ErrForbidden)}, demo(t)); err == nil || !strings.Contains(err.Error(), "no right") {
+		var unseen *UnseenError
+		forbidden := &kube.Error{Kind: kube.ErrForbidden, Verb: "list", Resource: "pods", Namespace: "shop"}
+		if err := wait(soon(t), closed{forbidden}, demo(t)); !errors.As(err, &unseen) || !strings.Contains(err.Error(), "list pods in namespace shop") {
 			t.Errorf("%s: %v", name, err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), holdTick*3/2)
@@ -100,7 +102,7 @@ func TestHoldOnCluster(t *testing.T) {
 		}
 		cancel()
 		// no pod has a sidecar: there is nothing to wait for
-		if err := wait(t.Context(), closed{kube.ErrAbsent}, demo(t)); err != nil {
+		if err := wait(soon(t), closed{kube.ErrAbsent}, demo(t)); err != nil {
 			t.Errorf("%s where there are no pods: %v", name, err)
 		}
 	}

@@ -2,7 +2,6 @@ package diagnose
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,10 +9,8 @@ import (
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/gather"
-	"github.com/kubectl-egress/kubectl-egress/diagnose/trace"
 	"github.com/kubectl-egress/kubectl-egress/egress"
 	"github.com/kubectl-egress/kubectl-egress/mesh"
-	"github.com/kubectl-egress/kubectl-egress/stats/admin"
 )
 
 // holdTick is how often the proxies are asked: istiod sends a change within a tenth of a second to a few seconds.
@@ -31,41 +28,30 @@ func (e *NotHeldError) Error() string { return e.Says }
 // Unwrap gives the context's error, so that a time-out is known as one.
 func (e *NotHeldError) Unwrap() error { return e.Err }
 
-// Hold waits until the Envoys of workloads and of the gateway really have the set's routes: its paths lead through the gateway to
-// an address outside. The set must be resolved. It waits as long as the context lets it, and then says in a *NotHeldError what is
-// missing. What can never be seen, for want of rights, is an error at once. With no workload that has a sidecar there is nothing to
-// wait for.
+// UnseenError says that a part of the way may not be looked at. What may be looked at is as it was waited for, so that this is no
+// failure: a tenant with rights in one namespace has done what can be done.
+type UnseenError struct {
+	What  []string // what was not looked at: "gateway istio-system/istio-egressgateway", "workloads of namespace shop"
+	Right []string // the rights that are missing, as RBAC names them: "create pods/portforward in namespace istio-system"
+}
+
+// Error is one line for people.
+func (e *UnseenError) Error() string {
+	return fmt.Sprintf("%s could not be looked at; it takes the right to %s", strings.Join(e.What, " and "), strings.Join(e.Right, " and to "))
+}
+
+// Hold waits until the Envoys of workloads and of the gateway really have the set: its paths lead outside in the way that the set
+// says, through the gateway or without one. The set must be resolved. It waits as long as the context lets it, and then says in a
+// *NotHeldError what is missing. Where a right is missing to look at the gateway or at workloads, it waits for what can be seen
+// and returns an *UnseenError. With no workload that has a sidecar there is nothing to wait for.
 func Hold(ctx context.Context, c gather.Client, set egress.Set) error {
 	return poll(ctx, proxiesOf(c, set), set, leads)
 }
 
-// HoldNot waits until the Envoys no longer have the set's routes. Otherwise it is as Hold.
+// HoldNot waits until the Envoys no longer have anything of the set: routes, and clusters and listeners of its own. Otherwise it is
+// as Hold.
 func HoldNot(ctx context.Context, c gather.Client, set egress.Set) error {
 	return poll(ctx, proxiesOf(c, set), set, rid)
-}
-
-// leads says what the set's paths lack to lead outside; empty if nothing.
-func leads(s *snapshot.Snapshot, set egress.Set) string {
-	walker := trace.New(s)
-	for _, p := range set.Paths() {
-		walked := walker.Walk(p)
-		for i := range walked.Legs {
-			if stop := walked.Legs[i].Stop; stop != nil && stop.Kind != trace.NotSelected {
-				return stop.Says
-			}
-		}
-	}
-	return ""
-}
-
-// rid says which proxy still has something of the set; empty if none.
-func rid(s *snapshot.Snapshot, set egress.Set) string {
-	for i := range s.Proxies {
-		if says := holds(s, &s.Proxies[i], set); says != "" {
-			return says
-		}
-	}
-	return ""
 }
 
 // discoverEvery is after how many looks the gateway's pods are looked up anew: it may be rolling over.
@@ -74,7 +60,7 @@ const discoverEvery = 8
 // look reads the proxies as they are now.
 type look func(context.Context) (*snapshot.Snapshot, error)
 
-// proxiesOf looks at the proxies of a cluster, those of the set's own namespace first.
+// proxiesOf looks at the proxies of a cluster that a set concerns.
 func proxiesOf(c gather.Client, set egress.Set) look {
 	var facts *mesh.Facts
 	looks := 0
@@ -82,7 +68,7 @@ func proxiesOf(c gather.Client, set egress.Set) look {
 		if looks++; looks%discoverEvery == 0 {
 			facts = nil
 		}
-		s, err := gather.Proxies(ctx, c, gather.Options{Facts: facts, Namespace: set.Namespace})
+		s, err := gather.Proxies(ctx, c, gather.Options{Facts: facts, Namespace: set.Namespace, Set: &set})
 		if err == nil {
 			facts = &s.Facts
 		}
@@ -97,22 +83,20 @@ func poll(ctx context.Context, at look, set egress.Set, missing func(*snapshot.S
 	last := ""
 	for {
 		s, err := at(ctx)
-		if err == nil {
-			err = unreadable(s)
-		}
 		switch {
 		case ctx.Err() != nil: // what was read in part is no proof
 			return notHeld(ctx, set, last)
 		case err != nil:
 			return fmt.Errorf("look at the proxies for set %s: %w", set, err)
 		}
-		if last = unseen(s); last == "" {
-			if !slices.ContainsFunc(s.Proxies, func(p snapshot.Proxy) bool { return p.Role == snapshot.AtSidecar }) {
-				return nil
-			}
+		blind := unseeable(s, set)
+		if last = unseen(s, set); last == "" && has(s, snapshot.AtSidecar) {
 			last = missing(s, set)
 		}
-		if last == "" {
+		switch {
+		case last == "" && blind != nil:
+			return blind
+		case last == "":
 			return nil
 		}
 		select {
@@ -123,6 +107,10 @@ func poll(ctx context.Context, at look, set egress.Set, missing func(*snapshot.S
 	}
 }
 
+func has(s *snapshot.Snapshot, role snapshot.Role) bool {
+	return slices.ContainsFunc(s.Proxies, func(p snapshot.Proxy) bool { return p.Role == role })
+}
+
 func notHeld(ctx context.Context, set egress.Set, last string) error {
 	if last == "" {
 		last = fmt.Sprintf("the proxies were not seen with set %s in time", set)
@@ -130,77 +118,57 @@ func notHeld(ctx context.Context, set egress.Set, last string) error {
 	return &NotHeldError{Says: last, Err: ctx.Err()}
 }
 
-// unreadable says what no amount of waiting will show.
-func unreadable(s *snapshot.Snapshot) error {
-	if st := s.State(snapshot.Pods); st.Kind == snapshot.Forbidden {
-		return errors.New(st.Detail)
-	}
-	for i := range s.Proxies {
-		if st := s.Proxies[i].State; st.Kind == snapshot.Forbidden {
-			return errors.New(st.Detail)
+// unseeable takes the proxies out of a snapshot that may not be looked at, however long one waits, and says which rights are
+// missing; nil if none.
+func unseeable(s *snapshot.Snapshot, set egress.Set) error {
+	e := &UnseenError{}
+	note := func(st snapshot.State, what, right string) {
+		if st.Right != "" {
+			right = st.Right
+		}
+		if !slices.Contains(e.What, what) {
+			e.What = append(e.What, what)
+		}
+		if !slices.Contains(e.Right, right) {
+			e.Right = append(e.Right, right)
 		}
 	}
-	return nil
+	gateway := "gateway " + set.Gateway.String()
+	if st := s.State(snapshot.Facts); !set.Direct() && st.Kind == snapshot.Forbidden && len(s.Facts.Gateways) == 0 {
+		note(st, gateway, "get services and list pods in namespace "+set.Gateway.Namespace)
+	}
+	if st := s.State(snapshot.Pods); st.Kind == snapshot.Forbidden {
+		note(st, "workloads of namespace "+set.Namespace, "list pods in namespace "+set.Namespace)
+	}
+	s.Proxies = slices.DeleteFunc(s.Proxies, func(p snapshot.Proxy) bool {
+		if p.State.Kind != snapshot.Forbidden {
+			return false
+		}
+		what := gateway
+		if p.Role == snapshot.AtSidecar {
+			what = "workloads of namespace " + p.Namespace
+		}
+		note(p.State, what, "create pods/portforward in namespace "+p.Namespace)
+		return true
+	})
+	if len(e.What) == 0 {
+		return nil
+	}
+	return e
 }
 
 // unseen says which proxy could not be read this time: nothing is known of it, so it cannot count as one that has the routes.
-func unseen(s *snapshot.Snapshot) string {
-	if st := s.State(snapshot.Pods); !st.Known() {
+func unseen(s *snapshot.Snapshot, set egress.Set) string {
+	if st := s.State(snapshot.Pods); !st.Known() && st.Kind != snapshot.Forbidden {
 		return "the pods could not be read: " + st.Detail
 	}
+	if st := s.State(snapshot.Facts); !set.Direct() && len(s.Facts.Gateways) == 0 && !st.Known() && st.Kind != snapshot.Forbidden {
+		return fmt.Sprintf("gateway %s could not be looked at: %s", set.Gateway, st.Detail)
+	}
 	for i := range s.Proxies {
-		if st := s.Proxies[i].State; st.Kind != snapshot.Read {
+		if st := s.Proxies[i].State; st.Kind != snapshot.Read && s.Proxies[i].Role != snapshot.NoProxy {
 			return fmt.Sprintf("%s could not be read: %s", s.Proxies[i].Name(), st.Detail)
 		}
 	}
 	return ""
-}
-
-// holds says in which way a proxy still leads the set's traffic as the set did: a sidecar to the gateway, the gateway anywhere.
-func holds(s *snapshot.Snapshot, p *snapshot.Proxy, set egress.Set) string {
-	if p.Role == snapshot.AtSidecar {
-		walker := trace.New(&snapshot.Snapshot{Facts: s.Facts, Proxies: []snapshot.Proxy{*p}, States: s.States})
-		for _, path := range set.Paths() {
-			walked := walker.Walk(path)
-			for _, leg := range walked.At(egress.AtSidecar) {
-				if leg.Stop == nil {
-					return fmt.Sprintf("%s still sends %s to gateway %s", p.Pod, path, path.Gateway)
-				}
-			}
-		}
-		return ""
-	}
-	gw, _ := s.Facts.Gateway(set.Gateway)
-	for _, path := range set.Paths() {
-		port, ok := gw.Target(path.Port)
-		if ok && serves(p, port, string(path.Host)) {
-			return fmt.Sprintf("gateway pod %s still has a route for %s", p.Pod, path)
-		}
-	}
-	return ""
-}
-
-// serves says whether a gateway has a filter chain or a virtual host for exactly the host, on a listener that is in force. Envoy
-// keeps the routes of listeners that only drain; they do not count.
-func serves(p *snapshot.Proxy, port int, host string) bool {
-	is := func(name string) bool { return strings.EqualFold(name, host) }
-	routes := map[string]bool{}
-	for i := range p.Config.Listeners {
-		if p.Config.Listeners[i].Port != port {
-			continue
-		}
-		for _, chain := range p.Config.Listeners[i].Chains {
-			if slices.ContainsFunc(chain.Match.ServerNames, is) {
-				return true
-			}
-			for _, f := range chain.Filters {
-				if f.HTTP != nil {
-					routes[f.HTTP.Routes] = true
-				}
-			}
-		}
-	}
-	return slices.ContainsFunc(p.Config.Routes, func(rc admin.RouteConfig) bool {
-		return routes[rc.Name] && slices.ContainsFunc(rc.Hosts, func(vh admin.VirtualHost) bool { return slices.ContainsFunc(vh.Domains, is) })
-	})
 }

@@ -71,6 +71,7 @@ const (
 type State struct {
 	Kind   Kind   `json:"kind"`
 	Detail string `json:"detail,omitempty"` // for people: which right is missing, what the server said
+	Right  string `json:"right,omitempty"`  // that is missing, if Forbidden and known: "list pods in namespace default"
 }
 
 // Kind tells apart why there is nothing to see.

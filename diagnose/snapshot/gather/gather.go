@@ -39,6 +39,9 @@ type Options struct {
 	Parallel      int           // proxies read at the same time, default 8
 	Deadline      time.Duration // for each proxy, default 10 s
 	Facts         *mesh.Facts   // if discovered already
+	// Set narrows what Proxies reads to one set: the pods of its gateway, which discovery need not have taken for one, and the
+	// workloads of namespaces that see it.
+	Set *egress.Set
 }
 
 func (o Options) withDefaults() Options {
@@ -81,10 +84,41 @@ func Proxies(ctx context.Context, c Client, o Options) (*snapshot.Snapshot, erro
 	if err := g.facts(ctx); err != nil {
 		return nil, err
 	}
+	if g.o.Set != nil {
+		if err := g.only(ctx, *g.o.Set); err != nil {
+			return nil, err
+		}
+	}
 	if err := g.proxies(ctx); err != nil {
 		return nil, err
 	}
 	return g.s, nil
+}
+
+// only leaves of the gateways that of a set, and notes how looking for it went.
+func (g *gatherer) only(ctx context.Context, set egress.Set) error {
+	g.s.Sets = []snapshot.Set{{Set: set}}
+	gateways := g.s.Facts.Gateways
+	g.s.Facts.Gateways = nil
+	if set.Direct() || set.Gateway == (egress.GatewayRef{}) {
+		return nil
+	}
+	for _, gw := range gateways {
+		if gw.Ref() == set.Gateway {
+			g.s.Facts.Gateways = []mesh.Gateway{gw}
+			g.state(snapshot.Facts, snapshot.State{Kind: snapshot.Read})
+			return nil
+		}
+	}
+	gw, err := discover.Gateway(ctx, g, set.Gateway)
+	if err != nil && fatal(ctx, err) {
+		return err
+	}
+	g.state(snapshot.Facts, stateOf(err))
+	if err == nil {
+		g.s.Facts.Gateways = []mesh.Gateway{gw}
+	}
+	return nil
 }
 
 // gatherer is one gathering.
@@ -138,7 +172,11 @@ func stateOf(err error) snapshot.State {
 	case err == nil:
 		return snapshot.State{Kind: snapshot.Read}
 	case errors.Is(err, kube.ErrForbidden):
-		return snapshot.State{Kind: snapshot.Forbidden, Detail: err.Error()}
+		st := snapshot.State{Kind: snapshot.Forbidden, Detail: err.Error()}
+		if e, ok := errors.AsType[*kube.Error](err); ok {
+			st.Right = e.Right()
+		}
+		return st
 	case errors.Is(err, kube.ErrAbsent):
 		return snapshot.State{Kind: snapshot.Absent, Detail: err.Error()}
 	case errors.Is(err, kube.ErrTimeout), errors.Is(err, context.DeadlineExceeded):

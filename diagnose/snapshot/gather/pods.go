@@ -227,7 +227,7 @@ func (g *gatherer) firstOfEach(ctx context.Context) (map[string]snapshot.Proxy, 
 				return err
 			}
 			have, ok := out[p.Metadata.Namespace]
-			if p.ready() && p.meshed() && (!ok || p.Metadata.Name < have.Pod) {
+			if p.ready() && p.meshed() && g.concerned(p.Metadata.Namespace) && (!ok || p.Metadata.Name < have.Pod) {
 				out[p.Metadata.Namespace] = p.proxy(snapshot.AtSidecar)
 			}
 			return nil
@@ -245,6 +245,12 @@ func (g *gatherer) firstOfEach(ctx context.Context) (map[string]snapshot.Proxy, 
 	}
 	g.state(snapshot.Pods, stateOf(err))
 	return out, nil
+}
+
+// concerned says whether workloads of a namespace see the set that is looked for.
+func (g *gatherer) concerned(namespace string) bool {
+	set := g.o.Set
+	return set == nil || snapshot.Visible(set.ExportTo, g.s.Facts.Config.DefaultVirtualServiceExportTo, set.Namespace, namespace)
 }
 
 // named finds the pod that From names.
