@@ -16,6 +16,7 @@ import (
 	"github.com/kubectl-egress/kubectl-egress/apply/pki"
 	"github.com/kubectl-egress/kubectl-egress/egress"
 	"github.com/kubectl-egress/kubectl-egress/kube"
+	"github.com/kubectl-egress/kubectl-egress/mesh"
 	"github.com/kubectl-egress/kubectl-egress/mesh/discover"
 )
 
@@ -64,12 +65,12 @@ func (s *sampleInstall) server(ctx context.Context, client *kube.Client, ref egr
 		}
 		s.tool.note("ready (%.1f s): https://%s demands a certificate", took.Seconds(), host)
 	}
-	s.next(ref, host)
+	s.next(ref, host, facts)
 	return nil
 }
 
 // next tells the commands that make use of the server.
-func (s *sampleInstall) next(ref egress.GatewayRef, host string) {
+func (s *sampleInstall) next(ref egress.GatewayRef, host string, facts mesh.Facts) {
 	if s.clientDir == "" {
 		again := s.tool.name + " sample install " + s.sample + " --client-dir=certs"
 		if ref.Namespace != install.DefaultServerNamespace {
@@ -79,9 +80,13 @@ func (s *sampleInstall) next(ref egress.GatewayRef, host string) {
 		return
 	}
 	at := func(file string) string { return filepath.Join(s.clientDir, file) }
+	through := ""
+	if len(facts.Gateways) > 1 {
+		through = " --gateway=" + facts.Gateways[0].Ref().String()
+	}
 	s.tool.note("Use it:")
-	s.tool.note("  %s credential create client-credential --cert=%s --key=%s --ca=%s", s.tool.name, at(fileClientCert), at(fileClientKey), at(fileCA))
-	s.tool.note("  %s enable --domains=%s --mode=%s --credential=client-credential", s.tool.name, host, egress.MTLSOrigination)
+	s.tool.note("  %s credential create client-credential --cert=%s --key=%s --ca=%s%s", s.tool.name, at(fileClientCert), at(fileClientKey), at(fileCA), through)
+	s.tool.note("  %s enable --domains=%s --mode=%s --credential=client-credential%s", s.tool.name, host, egress.MTLSOrigination, through)
 }
 
 // certs are those that the server on the cluster has, as long as they serve, so that installing it again changes nothing; else new

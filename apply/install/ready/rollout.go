@@ -73,9 +73,13 @@ func (e *NotReadyError) Unwrap() error { return e.Err }
 func Deployment(ctx context.Context, c Reader, ref egress.GatewayRef) (pods int, err error) {
 	tick := time.NewTicker(look)
 	defer tick.Stop()
+	var seen deployment // at the last look that saw it
 	for {
 		var d deployment
 		err := c.Get(ctx, deployments, ref.Namespace, ref.Service, &d)
+		if err == nil {
+			seen = d
+		}
 		switch {
 		case err == nil && d.rolledOut():
 			return d.Status.AvailableReplicas, nil
@@ -88,7 +92,7 @@ func Deployment(ctx context.Context, c Reader, ref egress.GatewayRef) (pods int,
 		}
 		select {
 		case <-ctx.Done():
-			return 0, notReady(ctx, c, ref, d, err)
+			return 0, notReady(ctx, c, ref, seen, err)
 		case <-tick.C:
 		}
 	}

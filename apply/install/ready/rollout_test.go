@@ -167,6 +167,35 @@ func TestWhyNot(t *testing.T) {
 	}
 }
 
+// TestLastLookFails: the time may be up in the middle of a look; what the one before saw is told all the same.
+func TestLastLookFails(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	c := &dying{fake: fake{
+		objects: map[string]string{theDeployment: rollout(2, 1, 1, 0, "")},
+		lists:   map[string][]string{"pods team": {onePod("p", `{"phase":"Pending"}`)}},
+	}, end: func() { cancel(context.DeadlineExceeded) }}
+	_, err := Deployment(ctx, c, ref)
+	if err == nil || !strings.Contains(err.Error(), "pod p: it is Pending") || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v", err)
+	}
+}
+
+// dying is a cluster that answers about a Deployment once, and in the middle of the second look the time is up.
+type dying struct {
+	fake
+	end   func()
+	looks int
+}
+
+func (d *dying) Get(ctx context.Context, r kube.Resource, namespace, name string, into any) error {
+	if d.looks++; d.looks > 1 {
+		d.end()
+		return &kube.Error{Kind: kube.ErrTimeout, Doing: "get", Words: "so it is"}
+	}
+	return d.fake.Get(ctx, r, namespace, name, into)
+}
+
 // TestStopped: a signal is no time-out.
 func TestStopped(t *testing.T) {
 	t.Parallel()
