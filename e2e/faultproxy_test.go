@@ -16,19 +16,19 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// fault is what goes wrong with one write.
-type fault string
+// mishap is what goes wrong with one write.
+type mishap string
 
 const (
-	conflict  fault = "409"
-	busy      fault = "429" // with Retry-After
-	broken    fault = "500"
-	hang      fault = "hang"
-	cutBefore fault = "cut before it is done"
-	cutAfter  fault = "cut after it is done"
+	conflict  mishap = "409"
+	busy      mishap = "429" // with Retry-After
+	broken    mishap = "500"
+	hang      mishap = "hang"
+	cutBefore mishap = "cut before it is done"
+	cutAfter  mishap = "cut after it is done"
 )
 
-var allFaults = []fault{conflict, busy, broken, hang, cutBefore, cutAfter}
+var allFaults = []mishap{conflict, busy, broken, hang, cutBefore, cutAfter}
 
 // faultProxy stands before the real API server and lets one write go wrong. It speaks plain HTTP on loopback and has the rights of the
 // kubeconfig of the suite.
@@ -39,7 +39,7 @@ type faultProxy struct {
 
 	mu    sync.Mutex
 	at    int // the write that goes wrong, counted from one; 0 is none
-	kind  fault
+	kind  mishap
 	count int // writes since arm
 }
 
@@ -79,7 +79,7 @@ func newFaultProxy(t *testing.T, base *url.URL, transport http.RoundTripper) *fa
 }
 
 // arm has the n-th write from now on go wrong; none if n is 0.
-func (p *faultProxy) arm(n int, kind fault) {
+func (p *faultProxy) arm(n int, kind mishap) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.at, p.kind, p.count = n, kind, 0
@@ -93,7 +93,7 @@ func (p *faultProxy) writes() int {
 }
 
 // next counts a request and says what becomes of it.
-func (p *faultProxy) next(r *http.Request) fault {
+func (p *faultProxy) next(r *http.Request) mishap {
 	if r.Method == http.MethodGet || r.URL.Query().Get("dryRun") != "" {
 		return ""
 	}

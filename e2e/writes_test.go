@@ -2,16 +2,13 @@ package e2e
 
 import (
 	"fmt"
-	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubectl-egress/kubectl-egress/apply/pki"
 )
@@ -22,8 +19,9 @@ type deed struct {
 	before []string // brings the cluster to where the command begins
 	args   []string
 	who    func(name string) identity
-	faults int // how many kinds of faults each write is tried with; 0 is all
-	only   int // of the writes only so many, spread over all of them; 0 is all
+	faults int  // how many kinds of faults each write is tried with; 0 is all
+	keeps  bool // takes nothing back
+	only   int  // of the writes only so many, spread over all of them; 0 is all
 }
 
 const (
@@ -31,8 +29,8 @@ const (
 	faultsGateway = "faults-gw" // of a gateway that has no pods, so that no Envoy is troubled
 )
 
-// world is what the lanes need to be there. No pod ever starts in it.
-const faultsWorld = `
+// faultsNamespace is what the lanes need to be there. No pod ever starts in it.
+const faultsNamespace = `
 {apiVersion: v1, kind: Namespace, metadata: {name: NS}}
 ---
 {apiVersion: v1, kind: ResourceQuota, metadata: {name: nothing-runs-here, namespace: NS}, spec: {hard: {pods: "0"}}}
@@ -71,8 +69,9 @@ func deeds() []deed {
 	fresh := ofBundle("gateway", "faults-NAME", "egress")
 	list := []deed{
 		{name: "enable", before: gone, args: one, who: ofSet},
-		{name: "more", before: one, args: many, who: ofSet},
-		{name: "fewer", before: many, args: one, who: ofSet},
+		{name: "more", before: one, args: many, who: ofSet, faults: 3},
+		{name: "fewer", before: many, args: one, who: ofSet, faults: 3},
+		{name: "kept", before: one, args: append(slices.Clone(many), "--no-rollback"), who: ofSet, keeps: true, faults: 1},
 		{name: "cleanup", before: one, args: gone, who: ofSet},
 		{name: "origination", before: gone, args: enableSet("--domains=a.NAME.example.com", "--mode=tls-origination", "--ca-file=DIR/ca.crt"), who: ofSet, faults: 3},
 		{name: "wildcard", before: gone, args: enableSet("--domains=*.NAME.example.com"), who: ofSet, faults: 3},
@@ -95,103 +94,6 @@ func deeds() []deed {
 	return list
 }
 
-// lane tries one command with some faults, one run after the other. Lanes of the same identity follow each other.
-type lane struct {
-	t         *testing.T
-	c         *cluster
-	proxy     *faultProxy
-	base      *url.URL
-	transport http.RoundTripper
-	deed      deed
-	name      string // of the set or whatever the command is about
-	dir       string
-	faults    func(n int) []fault // of the n-th write
-	runs      int
-}
-
-// words fills a command in.
-func (l *lane) words(args []string) []string {
-	filled := make([]string, 0, len(args))
-	for _, a := range args {
-		filled = append(filled, strings.NewReplacer("NAME", l.name, "DIR", l.dir).Replace(a))
-	}
-	return filled
-}
-
-func (l *lane) state() map[string]any {
-	s, err := state(l.base, l.transport, l.deed.who(l.name))
-	if err != nil {
-		l.t.Errorf("%s: reading the cluster: %v", l.name, err)
-	}
-	return s
-}
-
-// reset brings the cluster to where the command begins. To take away what is not there is no failure here.
-func (l *lane) reset() result {
-	l.proxy.arm(0, "")
-	return l.c.run("", l.c.egress, append(l.words(l.deed.before), "--kubeconfig="+l.proxy.kubeconfig)...)
-}
-
-// run lets every write of the command go wrong and holds that the cluster is then as before or as wanted, and that exit code and
-// words say which is true.
-func (l *lane) run() {
-	args := append(l.words(l.deed.args), "--kubeconfig="+l.proxy.kubeconfig, "--request-timeout=2s")
-	first := l.reset()
-	before := l.state()
-	l.proxy.arm(0, "")
-	whole := l.c.run("", l.c.egress, args...)
-	wanted, total := l.state(), l.proxy.writes()
-	if whole.code != 0 || total == 0 || cmp.Equal(before, wanted) {
-		l.t.Errorf("%s: without any fault: %d writes\n%s%s", l.name, total, first, whole)
-		return
-	}
-	now := wanted
-	for _, n := range spread(total, l.deed.only) {
-		for _, f := range l.faults(n) {
-			if !cmp.Equal(now, before) {
-				r := l.reset()
-				if now = l.state(); !cmp.Equal(now, before) {
-					l.t.Errorf("%s: cannot go back: %s%s", l.name, r, cmp.Diff(before, now))
-					return
-				}
-			}
-			l.proxy.arm(n, f)
-			r := l.c.run("", l.c.egress, args...)
-			if l.proxy.writes() < n {
-				l.t.Errorf("%s: only %d writes, %d were expected\n%s", l.name, l.proxy.writes(), total, r)
-			}
-			now = l.state()
-			l.judge(fmt.Sprintf("%s: write %d of %d: %s", l.name, n, total, f), r, before, wanted, now)
-			l.runs++
-		}
-	}
-	l.reset()
-}
-
-// judge compares what is there with what the command says is there.
-func (l *lane) judge(where string, r result, before, wanted, now map[string]any) {
-	back := strings.Contains(r.stderr, "the cluster is as it was before")
-	switch {
-	case r.code == 0 && !cmp.Equal(now, wanted):
-		l.t.Errorf("%s: says all is done, and it is not:\n%s%s", where, r, cmp.Diff(wanted, now))
-	case r.code == 0 && back, r.code != 0 && !back:
-		l.t.Errorf("%s: does not say what is true:\n%s\nas before: %v, as wanted: %v", where, r, cmp.Equal(now, before), cmp.Equal(now, wanted))
-	case r.code != 0 && !cmp.Equal(now, before):
-		l.t.Errorf("%s: says that nothing has changed, and it has:\n%s%s", where, r, cmp.Diff(before, now))
-	}
-}
-
-// spread chooses some of the numbers from 1 to n: the first two, the last, and one between; all if some is 0.
-func spread(n, some int) []int {
-	var all []int
-	for i := 1; i <= n; i++ {
-		if some == 0 || i <= 2 || i == n || i == n/2 {
-			all = append(all, i)
-		}
-	}
-	return all
-}
-
 // TestWritesSurviveFaults lets each write of each command go wrong in each way that there is, on the real API server.
 func TestWritesSurviveFaults(t *testing.T) {
 	c := newCluster(t)
@@ -209,11 +111,11 @@ func TestWritesSurviveFaults(t *testing.T) {
 		for j := range lanes {
 			name := fmt.Sprintf("%s-%d", d.name, j)
 			l := &lane{t: t, c: c, proxy: newFaultProxy(t, base, transport), base: base, transport: transport, deed: d, name: name, dir: dir}
-			l.faults = func(n int) []fault {
+			l.faults = func(n int) []mishap {
 				if d.faults == 0 {
 					return allFaults[j : j+1]
 				}
-				var some []fault
+				var some []mishap
 				for k := range d.faults {
 					some = append(some, allFaults[(n+i+k*len(allFaults)/d.faults)%len(allFaults)])
 				}
@@ -248,7 +150,7 @@ func (c *cluster) faultsWorld() {
 	c.t.Helper()
 	text := ""
 	for _, ns := range []string{faultsHome, faultsGateway, "faults-sleep", "faults-mtls-server"} {
-		text += strings.ReplaceAll(faultsWorld, "NS", ns)
+		text += strings.ReplaceAll(faultsNamespace, "NS", ns)
 	}
 	c.apply(text + faultsService)
 	c.t.Cleanup(func() { c.kube("delete", "namespace", "faults-fresh-0", "--ignore-not-found") })
