@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -33,7 +34,12 @@ func TestTogether(t *testing.T) {
 	t.Cleanup(func() {
 		c.run("", c.egress, "credential", "delete", "client-credential", "--gateway="+ownGateway, "--yes", "--force")
 	})
-	c.plugin(0, "credential", "create", "client-credential", "--gateway="+ownGateway, "--cert="+file("*client*.crt"), "--key="+file("*client*.key"), "--ca="+file("example.com.crt"))
+	// One credential for two servers: its ca.crt holds the CA of both.
+	authorities := filepath.Join(dir, "both.crt")
+	if err := writeFile(authorities, c.outsideCA()+readFile(t, file("example.com.crt"))); err != nil {
+		t.Fatal(err)
+	}
+	c.plugin(0, "credential", "create", "client-credential", "--gateway="+ownGateway, "--cert="+file("*client*.crt"), "--key="+file("*client*.key"), "--ca="+authorities)
 
 	for _, mtls := range []string{"on", "off"} {
 		sets := together(mtls)
@@ -63,9 +69,23 @@ func TestTogether(t *testing.T) {
 	c.plugin(0, "gateway", "uninstall", ownGateway, "--yes")
 	c.plugin(0, "sample", "delete", "mtls-server", "--yes")
 	c.gone()
-	if after := c.foreign(); after != foreign {
-		t.Errorf("foreign objects changed:\nbefore %s\nafter  %s", foreign, after)
+	c.untouched(foreign)
+}
+
+// outsideCA is the certificate by which the servers outside are known.
+func (c *cluster) outsideCA() string {
+	c.t.Helper()
+	namespace, _ := split(*clientRef)
+	return c.kube("-n", namespace, "get", "configmap", "outside-ca", "-o", `jsonpath={.data.ca\.crt}`)
+}
+
+func readFile(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return string(text)
 }
 
 // together are sets of all modes whose hosts do not meet.
@@ -88,7 +108,9 @@ func together(mtls string) []modeCase {
 		{mode: "tls-origination", mtls: mtls, hosts: []string{"b.example.com"}, trips: []trip{
 			{url: "http://b.example.com", outside: many, status: 200, cluster: out(443, "b.example.com"), stat: "rq_total", line: `"GET /`},
 		}},
-		{mode: "mtls-origination", mtls: mtls, hosts: []string{nginxHost}, flags: []string{"--credential=client-credential"}},
+		{mode: "mtls-origination", mtls: mtls, hosts: []string{nginxHost, "mtls.example.com"}, flags: []string{"--credential=client-credential"}, trips: []trip{
+			{url: "http://mtls.example.com", outside: many, status: 200, cluster: out(443, "mtls.example.com"), stat: "rq_total", line: `"GET /`},
+		}},
 	}
 }
 
@@ -118,3 +140,5 @@ func (c *cluster) knownByCertificate() {
 	}
 	c.logged(trip{url: "http://" + nginxHost, cluster: out(443, nginxHost), line: `"GET / HTTP/`})
 }
+
+func writeFile(file, text string) error { return os.WriteFile(file, []byte(text), 0o600) }
