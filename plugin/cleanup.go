@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -226,6 +227,7 @@ func (c *cleanup) remove(ctx context.Context, client *kube.Client, p *apply.Plan
 	if c.yes {
 		c.announce(p)
 	}
+	c.tool.notes(p)
 	outcome, err := p.Execute(ctx, c.tool.lines(p, "").print)
 	if err != nil {
 		return c.tool.unfinished(outcome, err)
@@ -239,9 +241,13 @@ func (c *cleanup) remove(ctx context.Context, client *kube.Client, p *apply.Plan
 	done := c.tool.status("waiting until both proxies have let go")
 	err = diagnose.HoldNot(waiting, client, p.Set)
 	done()
+	if unseen, partly := errors.AsType[*diagnose.UnseenError](err); partly {
+		c.tool.note("What may be looked at has let go of it (%.1f s): %s", time.Since(began).Seconds(), oneLine(unseen))
+		return nil
+	}
 	if err != nil {
 		return c.tool.late(waiting, fmt.Sprintf("set %s is gone from the cluster", p.Set.Name), err)
 	}
-	c.tool.note("both proxies have let go of it (%.1f s)", time.Since(began).Seconds())
+	c.tool.note("%s have let go of it (%.1f s)", holders(p.Set), time.Since(began).Seconds())
 	return nil
 }

@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/kubectl-egress/kubectl-egress/egress"
 	"github.com/kubectl-egress/kubectl-egress/kube"
 	"github.com/kubectl-egress/kubectl-egress/mesh"
+	"github.com/kubectl-egress/kubectl-egress/stats/admin"
 )
 
 // defaultWait bounds the waiting for proxies. Istio pushes within a second or two; a gateway that starts takes some ten more.
@@ -60,6 +62,7 @@ func newEnable(t *tool) *cobra.Command {
 	f.BoolVar(&e.wait, "wait", true, "Wait until the sidecars and the gateway have the configuration")
 	f.DurationVar(&e.timeout, "timeout", defaultWait, "How long to wait")
 	f.BoolVar(&e.options.Force, "force-conflicts", false, "Take over fields that somebody else set")
+	f.BoolVar(&e.options.NoRollback, "no-rollback", false, "Leave what was written if a later write fails")
 	f.BoolVar(&e.options.Adopt, "adopt", false, "Take over objects of the same name that were made by hand")
 	return cmd
 }
@@ -89,6 +92,7 @@ func (e *enable) run(cmd *cobra.Command) error {
 		return err
 	}
 	e.announce(set)
+	e.tool.notes(plan)
 	if e.dryRun.value == dryServer {
 		return e.show(plan)
 	}
@@ -172,10 +176,33 @@ func (e *enable) hold(ctx context.Context, client *kube.Client, plan *apply.Plan
 	defer stop()
 	done := e.tool.status("waiting until both proxies have it")
 	err := diagnose.Hold(waiting, client, plan.Set)
+	unseen, partly := errors.AsType[*diagnose.UnseenError](err)
+	if err == nil {
+		if names := secrets(plan.Set); len(names) > 0 {
+			err = diagnose.Active(waiting, client, plan.Set.Gateway, names...)
+		}
+	}
 	done()
-	if err != nil {
+	switch {
+	case partly:
+		e.tool.note("What may be looked at has it (%.1f s): %s. Prove it: %s", time.Since(began).Seconds(), oneLine(unseen), proof)
+		return nil
+	case err != nil:
 		return e.tool.late(waiting, fmt.Sprintf("set %s is on the cluster", plan.Set.Name), err)
 	}
-	e.tool.note("both proxies have it (%.1f s). Prove it: %s", time.Since(began).Seconds(), proof)
+	e.tool.note("%s have it (%.1f s). Prove it: %s", holders(plan.Set), time.Since(began).Seconds(), proof)
+	return nil
+}
+
+// secrets are those that the gateway must hold before the set works, by Envoy's names.
+func secrets(set egress.Set) []string {
+	switch {
+	case set.Credential != "":
+		return []string{admin.CredentialSecret(set.Credential), admin.CASecret(set.Credential)}
+	case set.CASecret != "":
+		return []string{admin.CASecret(set.CASecret)}
+	case set.CA != "":
+		return []string{admin.CASecret(recipe.AuthorityName(set))}
+	}
 	return nil
 }

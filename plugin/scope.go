@@ -69,6 +69,14 @@ func way(set egress.Set) string {
 	return modes(set) + " through " + set.Gateway.String() + ", " + mtlsWords(set)
 }
 
+// holders names the proxies that have to know of a set.
+func holders(set egress.Set) string {
+	if set.Direct() {
+		return "the sidecars"
+	}
+	return "both proxies"
+}
+
 // mtlsWords says whether Istio mTLS is used to the gateway.
 func mtlsWords(set egress.Set) string { return "Istio mTLS " + string(set.MTLS) }
 

@@ -38,8 +38,30 @@ func (t *tool) settle(ctx context.Context, client *kube.Client, set egress.Set, 
 	if err != nil {
 		return set, facts, err
 	}
-	set, err = resolve(set, known)
-	return set, known, err
+	if set, err = resolve(set, known); err != nil {
+		return set, known, err
+	}
+	return set, known, t.haveSecrets(ctx, client, set)
+}
+
+// haveSecrets refuses a set whose Secrets are not there: the gateway would have no cluster for its hosts until they come, and what it
+// is sent would fail (rule R31). Who may not look is believed.
+func (t *tool) haveSecrets(ctx context.Context, client *kube.Client, set egress.Set) error {
+	for _, name := range []string{set.Credential, set.CASecret} {
+		if name == "" {
+			continue
+		}
+		var ignored struct{} // nobody needs what is in it
+		err := client.Get(ctx, kube.Resource{Version: "v1", Resource: "secrets"}, set.Gateway.Namespace, name, &ignored)
+		switch {
+		case errors.Is(err, kube.ErrAbsent):
+			return egress.Inputf("there is no Secret %s in namespace %s, where gateway %s looks for it; make it with '%s credential create %s'",
+				name, set.Gateway.Namespace, set.Gateway, t.name, name)
+		case err != nil && !errors.Is(err, kube.ErrForbidden):
+			return err
+		}
+	}
+	return nil
 }
 
 // assumedGatewayAt is a gateway that nobody looked at, as Istio's charts make it: the pods' label istio is the Service's name
