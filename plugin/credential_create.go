@@ -158,19 +158,20 @@ func (c *credentialCreate) told(files []file) {
 
 // active waits until the gateway holds what was written, if it has reason to ask for it.
 func (c *credentialCreate) active(ctx context.Context, client *kube.Client, facts mesh.Facts, gateway mesh.Gateway, credential pki.Credential) error {
+	if !c.wait {
+		c.tool.note("Not waited until the gateway has it")
+		return nil
+	}
 	is := fmt.Sprintf("credential %s/%s is on the cluster", gateway.Namespace, c.name)
 	users, err := diagnose.CredentialUsers(ctx, client, facts, gateway, c.name)
 	if err != nil {
-		return fmt.Errorf("%s, but whether a rule refers to it could not be found out: %w", is, err)
+		return fmt.Errorf("%s, but whether there is anything to wait for could not be found out (--wait=false does not ask): %w", is, err)
 	}
 	if len(users) == 0 {
 		c.tool.note("No rule refers to it yet, so that the gateway has not asked for it. Next: %s", c.next())
 		return nil
 	}
-	if !c.wait {
-		c.tool.note("Not waited until the gateway has it; %s refers to it", users[0])
-		return nil
-	}
+	is += fmt.Sprintf(" and %s refers to it", users[0])
 	wanted, err := c.wanted(ctx, client, gateway.Namespace, users, credential)
 	if err != nil {
 		return err

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// secretPrefix is what Istio's names begin with for secrets that istiod reads from a Secret of the gateway's namespace.
-const secretPrefix = "kubernetes://"
+// ofKubernetes is what Istio's names begin with for secrets that istiod reads from a Secret of the gateway's namespace.
+const ofKubernetes = "kubernetes://"
 
 // CredentialSecret is the name under which Envoy asks for the certificate and key of a credentialName (mode MUTUAL). Names that
 // say themselves where they are from stay as they are.
@@ -21,7 +21,7 @@ func CredentialSecret(credential string) string {
 	if strings.Contains(credential, "://") {
 		return credential
 	}
-	return secretPrefix + credential
+	return ofKubernetes + credential
 }
 
 // CASecret is the name under which Envoy asks for the CA of a credentialName (modes MUTUAL and SIMPLE).
