@@ -50,7 +50,7 @@ func TestTenant(t *testing.T) {
 	if r.code != 0 {
 		t.Fatal(r)
 	}
-	for _, line := range strings.Split(strings.TrimSpace(c.owned()), "\n") {
+	for line := range strings.SplitSeq(strings.TrimSpace(c.owned()), "\n") {
 		if !strings.Contains(line, " e2e-team/") {
 			t.Errorf("outside the tenant's namespace: %s", line)
 		}

@@ -139,7 +139,7 @@ func parseCA(text string) (string, error) {
 	}
 	var out strings.Builder
 	rest := []byte(text)
-	for len(strings.TrimSpace(string(rest))) > 0 {
+	for strings.TrimSpace(string(rest)) != "" {
 		var block *pem.Block
 		if block, rest = pem.Decode(rest); block == nil {
 			return "", Inputf("the CA is not PEM: expected -----BEGIN CERTIFICATE-----")

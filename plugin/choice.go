@@ -23,11 +23,11 @@ func choose(cmd *cobra.Command, name, shorthand, usage string, allowed ...string
 	return c
 }
 
-// chooseOptional is choose with the empty value as default, which stands for what people read.
-func chooseOptional(cmd *cobra.Command, name, shorthand, usage string, allowed ...string) *choice {
+// chooseOutput registers -o, whose default is what people read.
+func chooseOutput(cmd *cobra.Command, usage string, allowed ...string) *choice {
 	c := &choice{allowed: allowed}
-	cmd.Flags().VarP(c, name, shorthand, usage)
-	completes(cmd, name, allowed...)
+	cmd.Flags().VarP(c, "output", "o", usage)
+	completes(cmd, "output", allowed...)
 	return c
 }
 

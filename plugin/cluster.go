@@ -36,8 +36,7 @@ func (t *tool) connect(a access) (*kube.Client, error) {
 // declare checks what was declared before the cluster is contacted, puts it into the namespace of the flags or the kubeconfig, and
 // gives a client for it.
 func (t *tool) declare(d egress.Declaration, a access) (egress.Set, *kube.Client, error) {
-	set, err := egress.ParseSet(d)
-	if err != nil {
+	if _, err := egress.ParseSet(d); err != nil {
 		return egress.Set{}, nil, err
 	}
 	client, err := t.connect(a)
@@ -47,7 +46,8 @@ func (t *tool) declare(d egress.Declaration, a access) (egress.Set, *kube.Client
 	if d.Namespace == "" {
 		d.Namespace = client.Namespace()
 	}
-	if set, err = egress.ParseSet(d); err != nil {
+	set, err := egress.ParseSet(d)
+	if err != nil {
 		client.Close()
 		return egress.Set{}, nil, err
 	}

@@ -58,7 +58,7 @@ func newEnable(t *tool) *cobra.Command {
 	f := cmd.Flags()
 	e.dryRun = choose(cmd, "dry-run", "", "Only tell what would be done; server: have the API server check it", dryNone, dryClient, dryServer)
 	f.Lookup("dry-run").NoOptDefVal = dryServer
-	e.output = chooseOptional(cmd, "output", "o", "Print the objects instead of a line for each", "yaml", "json", "name")
+	e.output = chooseOutput(cmd, "Print the objects instead of a line for each", "yaml", "json", "name")
 	f.BoolVar(&e.wait, "wait", true, "Wait until the sidecars and the gateway have the configuration")
 	f.DurationVar(&e.timeout, "timeout", defaultWait, "How long to wait")
 	f.BoolVar(&e.options.Force, "force-conflicts", false, "Take over fields that somebody else set")

@@ -33,7 +33,7 @@ func (i *installing) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	i.dryRun = choose(cmd, "dry-run", "", "Only tell what would be done; server: have the API server check it", dryNone, dryClient, dryServer)
 	f.Lookup("dry-run").NoOptDefVal = dryServer
-	i.output = chooseOptional(cmd, "output", "o", "Print the objects instead of a line for each", "yaml", "json", "name")
+	i.output = chooseOutput(cmd, "Print the objects instead of a line for each", "yaml", "json", "name")
 	f.BoolVar(&i.wait, "wait", true, "Wait until the pods are ready")
 	f.DurationVar(&i.timeout, "timeout", rolloutWait, "How long to wait")
 	f.BoolVar(&i.options.Force, "force-conflicts", false, "Take over fields that somebody else set")

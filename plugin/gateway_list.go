@@ -39,7 +39,7 @@ func newGatewayList(t *tool) *cobra.Command {
 		Args:    noArguments,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return l.run(cmd.Context()) },
 	}
-	l.output = chooseOptional(cmd, "output", "o", "How they are printed (default: a table)", "wide", "json", "yaml", "name")
+	l.output = chooseOutput(cmd, "How they are printed (default: a table)", "wide", "json", "yaml", "name")
 	return cmd
 }
 

@@ -46,7 +46,7 @@ func newGet(t *tool) *cobra.Command {
 			return g.run(cmd.Context(), strings.TrimPrefix(args[0], setPrefix))
 		},
 	}
-	g.output = chooseOptional(cmd, "output", "o", "How it is printed (default: for people)", "json", "yaml", "name")
+	g.output = chooseOutput(cmd, "How it is printed (default: for people)", "json", "yaml", "name")
 	cmd.ValidArgsFunction = t.completeSets
 	return cmd
 }

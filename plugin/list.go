@@ -30,7 +30,7 @@ func newList(t *tool) *cobra.Command {
 		RunE:    func(cmd *cobra.Command, _ []string) error { return l.run(cmd.Context()) },
 	}
 	everywhere(cmd, &l.all, "The sets of all namespaces")
-	l.output = chooseOptional(cmd, "output", "o", "How they are printed (default: a table)", "wide", "json", "yaml", "name")
+	l.output = chooseOutput(cmd, "How they are printed (default: a table)", "wide", "json", "yaml", "name")
 	return cmd
 }
 

@@ -41,7 +41,7 @@ func newDraft(set egress.Set, facts mesh.Facts) (*draft, error) {
 	if set.LegacyCerts && !facts.Version.IsZero() && facts.Version.AtLeast(1, 5) {
 		return nil, egress.Inputf("Istio %s no longer mounts /etc/certs (1.4 was the last that did); leave --legacy-certs out", facts.Version)
 	}
-	if len(set.ExportTo) > 0 && !slices.Contains(set.ExportTo, "*") && d.older(1, 7) {
+	if len(set.ExportTo) > 0 && !slices.Contains(set.ExportTo, "*") && d.older(7) {
 		return nil, egress.Inputf("exporting to single namespaces needs Istio 1.7, and this is %s; leave --export-to out", facts.Version)
 	}
 	if set.Direct() {
@@ -58,9 +58,9 @@ func newDraft(set egress.Set, facts mesh.Facts) (*draft, error) {
 	return d, nil
 }
 
-// older says that Istio is known to be older than a minor release.
-func (d *draft) older(major, minor int) bool {
-	return !d.facts.Version.IsZero() && !d.facts.Version.AtLeast(major, minor)
+// older says that Istio is known to be older than minor release 1.x.
+func (d *draft) older(minor int) bool {
+	return !d.facts.Version.IsZero() && !d.facts.Version.AtLeast(1, minor)
 }
 
 func gatewayList(facts mesh.Facts) string {

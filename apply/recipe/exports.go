@@ -28,7 +28,7 @@ func (d *draft) exportTo(meshDefault []string, at string) []string {
 // exportToGateway lets only the gateway see an object that is in namespace at. Before 1.7 Istio could not name other namespaces
 // there, and 1.0 did not know the field.
 func (d *draft) exportToGateway(at string) []string {
-	if d.older(1, 1) || d.older(1, 7) && at != d.gateway.Namespace {
+	if d.older(1) || d.older(7) && at != d.gateway.Namespace {
 		return nil
 	}
 	return relative([]string{d.gateway.Namespace}, at)

@@ -11,7 +11,7 @@ import (
 // originate has the gateway begin TLS for what the application sends as HTTP: Egress Gateways with TLS Origination, both "Perform
 // TLS origination with an egress gateway" and, with a client certificate, "Perform mutual TLS origination with an egress gateway".
 func originate(d *draft, r egress.Route) error {
-	if d.set.Credential+d.set.CASecret+d.set.CA != "" && d.older(1, 7) {
+	if d.set.Credential+d.set.CASecret+d.set.CA != "" && d.older(7) {
 		return egress.Inputf("Secrets for TLS at a gateway (credentialName) need Istio 1.7, and this is %s; mode %s without a CA of one's own works there",
 			d.facts.Version, egress.TLSOrigination)
 	}

@@ -12,7 +12,7 @@ import (
 // knows the hosts too, so that a client that got past its sidecar is refused all others.
 func sniDynamic(d *draft, r egress.Route) error {
 	if d.mtls {
-		if d.older(1, 16) {
+		if d.older(16) {
 			return egress.Inputf("mode %s needs Istio 1.16 (Envoy's internal listeners), and this is %s; mode %s works there", egress.SNIDynamic, d.facts.Version, egress.SNIProxy)
 		}
 		d.declareHost(r.Host, portTLS())
@@ -23,7 +23,7 @@ func sniDynamic(d *draft, r egress.Route) error {
 	if !r.Host.IsWildcard() {
 		return passthrough(d, r)
 	}
-	if d.older(1, 30) {
+	if d.older(30) {
 		return egress.Inputf("mode %s without Istio mTLS needs Istio 1.30 (resolution DYNAMIC_DNS), and this is %s; say --mtls=on (since 1.16), or use mode %s",
 			egress.SNIDynamic, d.facts.Version, egress.SNIProxy)
 	}

@@ -42,7 +42,7 @@ func (d *draft) originatedTLS(host string) *networking.ClientTLSSettings {
 	if d.set.Credential != "" {
 		tls.Mode, tls.CredentialName = networking.ClientTLSSettings_MUTUAL, d.set.Credential
 	}
-	if tls.CredentialName != "" || !d.older(1, 21) {
+	if tls.CredentialName != "" || !d.older(21) {
 		tls.SubjectAltNames = []string{host}
 	}
 	return tls
