@@ -96,13 +96,13 @@ func (i *installing) onlyShow(b apply.Bundle) error {
 	return nil
 }
 
-// rolledOut waits until a Deployment is there, and says how many pods it has and how long that took.
-func (i *installing) rolledOut(ctx context.Context, client *kube.Client, ref egress.GatewayRef, what string) (pods int, took time.Duration, err error) {
+// rolledOut waits until a Deployment is there with at least so many pods, and says how many pods it has and how long that took.
+func (i *installing) rolledOut(ctx context.Context, client *kube.Client, ref egress.GatewayRef, least int, what string) (pods int, took time.Duration, err error) {
 	began := time.Now()
 	waiting, stop := context.WithTimeout(ctx, i.timeout)
 	defer stop()
 	done := i.tool.status("waiting until the pods are ready")
-	pods, err = ready.Deployment(waiting, client, ref)
+	pods, err = ready.Deployment(waiting, client, ref, least)
 	done()
 	switch {
 	case err == nil:

@@ -182,7 +182,7 @@ func (g *gatewayInstall) run(ctx context.Context) error {
 		g.tool.note("Not waited until it is ready. See: %s gateway list", g.tool.name)
 		return nil
 	}
-	pods, took, err := g.rolledOut(ctx, client, ref, "gateway "+ref.String())
+	pods, took, err := g.rolledOut(ctx, client, ref, g.gateway.Min, "gateway "+ref.String())
 	if err != nil {
 		return err
 	}

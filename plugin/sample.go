@@ -131,7 +131,7 @@ func (s *sampleInstall) run(ctx context.Context) error {
 		s.tool.note("Not waited until it is ready. Use it then: %s", use)
 		return nil
 	}
-	_, took, err := s.rolledOut(ctx, client, ref, "sample "+s.sample)
+	_, took, err := s.rolledOut(ctx, client, ref, 1, "sample "+s.sample)
 	if err != nil {
 		return err
 	}

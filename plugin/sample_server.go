@@ -59,7 +59,7 @@ func (s *sampleInstall) server(ctx context.Context, client *kube.Client, ref egr
 		return err
 	}
 	if s.wait {
-		_, took, err := s.rolledOut(ctx, client, egress.GatewayRef{Namespace: ref.Namespace, Service: install.ServerName}, "sample "+s.sample)
+		_, took, err := s.rolledOut(ctx, client, egress.GatewayRef{Namespace: ref.Namespace, Service: install.ServerName}, 1, "sample "+s.sample)
 		if err != nil {
 			return err
 		}

@@ -175,7 +175,8 @@ func (g Gateway) deploymentSpec() fields {
 	if len(g.Tolerations) > 0 {
 		pod["tolerations"] = tolerations(g.Tolerations)
 	}
-	podLabels := fields{"sidecar.istio.io/inject": "true"}
+	// In a namespace of ambient mode ztunnel would take the gateway's own connections too.
+	podLabels := fields{"sidecar.istio.io/inject": "true", "istio.io/dataplane-mode": "none"}
 	maps.Copy(podLabels, labels)
 	if g.Revision != "" {
 		podLabels["istio.io/rev"] = g.Revision

@@ -45,11 +45,11 @@ type condition struct {
 	Message string `json:"message"`
 }
 
-// rolledOut: every pod is of the newest template, ready, and no old one is left.
-func (d deployment) rolledOut() bool {
-	want := 1
+// rolledOut: every pod is of the newest template, ready, no old one is left, and there are as many as are wanted at least.
+func (d deployment) rolledOut(least int) bool {
+	want := max(least, 1)
 	if d.Spec.Replicas != nil {
-		want = *d.Spec.Replicas
+		want = max(least, *d.Spec.Replicas)
 	}
 	s := d.Status
 	return s.ObservedGeneration >= d.Metadata.Generation && s.UpdatedReplicas >= want && s.Replicas == s.UpdatedReplicas && s.AvailableReplicas == s.UpdatedReplicas
@@ -68,9 +68,10 @@ func (e *NotReadyError) Error() string { return e.Msg }
 // Unwrap gives what ended the waiting.
 func (e *NotReadyError) Unwrap() error { return e.Err }
 
-// Deployment waits until a Deployment is rolled out, and says how many pods it has. If ctx ends before, the error is a
+// Deployment waits until a Deployment is rolled out with at least so many pods, which an autoscaler may have to see to first, and says
+// how many it has. If ctx ends before, the error is a
 // *NotReadyError. A pod that was to be injected and was not can never be ready: that error comes at once.
-func Deployment(ctx context.Context, c Reader, ref egress.GatewayRef) (pods int, err error) {
+func Deployment(ctx context.Context, c Reader, ref egress.GatewayRef, least int) (pods int, err error) {
 	tick := time.NewTicker(look)
 	defer tick.Stop()
 	var seen deployment // at the last look that saw it
@@ -81,7 +82,7 @@ func Deployment(ctx context.Context, c Reader, ref egress.GatewayRef) (pods int,
 			seen = d
 		}
 		switch {
-		case err == nil && d.rolledOut():
+		case err == nil && d.rolledOut(least):
 			return d.Status.AvailableReplicas, nil
 		case err == nil:
 			if err := uninjected(ctx, c, ref.Namespace, d); err != nil {
@@ -92,14 +93,14 @@ func Deployment(ctx context.Context, c Reader, ref egress.GatewayRef) (pods int,
 		}
 		select {
 		case <-ctx.Done():
-			return 0, notReady(ctx, c, ref, seen, err)
+			return 0, notReady(ctx, c, ref, seen, least, err)
 		case <-tick.C:
 		}
 	}
 }
 
 // notReady tells why, on a clock of its own.
-func notReady(ctx context.Context, c Reader, ref egress.GatewayRef, d deployment, last error) error {
+func notReady(ctx context.Context, c Reader, ref egress.GatewayRef, d deployment, least int, last error) error {
 	why := ""
 	if last != nil && ctx.Err() == nil {
 		why = last.Error()
@@ -110,7 +111,7 @@ func notReady(ctx context.Context, c Reader, ref egress.GatewayRef, d deployment
 		why = d.why(own, c, ref.Namespace)
 	}
 	if why == "" {
-		why = fmt.Sprintf("%d of %d pods are ready", d.Status.AvailableReplicas, max(d.Status.Replicas, 1))
+		why = fmt.Sprintf("%d of %d pods are ready", d.Status.AvailableReplicas, max(d.Status.Replicas, least, 1))
 	}
 	return &NotReadyError{Msg: fmt.Sprintf("deployment %s is not ready: %s", ref, why), Err: context.Cause(ctx)}
 }

@@ -37,15 +37,33 @@ func TestRolledOut(t *testing.T) {
 		"scaled up by then":      {rollout(2, 4, 4, 4, ""), true},
 		"replicas are not given": {`{"status":{"replicas":1,"updatedReplicas":1,"availableReplicas":1}}`, true},
 		"nothing is known":       {`{}`, false},
-		"scaled to nothing":      {`{"spec":{"replicas":0}}`, true},
+		"scaled to nothing":      {`{"spec":{"replicas":0}}`, false},
 	} {
 		c := &fake{objects: map[string]string{theDeployment: test.text}}
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-		_, err := Deployment(ctx, c, ref)
+		_, err := Deployment(ctx, c, ref, 1)
 		cancel()
 		if (err == nil) != test.want {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestLeast: an autoscaler brings the pods that are wanted at least; before it did, a Deployment has one.
+func TestLeast(t *testing.T) {
+	t.Parallel()
+	one := strings.Replace(rollout(2, 1, 1, 1, ""), `"replicas":2,`, `"replicas":1,`, 1)
+	c := &fake{objects: map[string]string{theDeployment: one}, after: 1, later: [2]string{theDeployment, rollout(2, 2, 2, 2, "")}}
+	if pods, err := Deployment(t.Context(), c, ref, 2); err != nil || pods != 2 {
+		t.Errorf("%d pods, %v", pods, err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	_, err := Deployment(ctx, &fake{objects: map[string]string{theDeployment: one}, lists: map[string][]string{
+		"pods team": {onePod("p", `{"conditions":[{"type":"Ready","status":"True"}]}`)},
+	}}, ref, 2)
+	if err == nil || !strings.Contains(err.Error(), "1 of 2 pods are ready") {
+		t.Errorf("%v", err)
 	}
 }
 
@@ -54,7 +72,7 @@ func TestWaits(t *testing.T) {
 	t.Parallel()
 	for _, before := range []map[string]string{{}, {theDeployment: rollout(1, 1, 0, 0, "")}} {
 		c := &fake{objects: before, after: 2, later: [2]string{theDeployment, rollout(2, 2, 2, 2, "")}}
-		pods, err := Deployment(t.Context(), c, ref)
+		pods, err := Deployment(t.Context(), c, ref, 1)
 		if err != nil || pods != 2 || c.asked != 3 {
 			t.Errorf("%d pods after %d looks, %v", pods, c.asked, err)
 		}
@@ -147,7 +165,7 @@ func TestWhyNot(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 			defer cancel()
-			_, err := Deployment(ctx, c, ref)
+			_, err := Deployment(ctx, c, ref, 1)
 			var why *NotReadyError
 			if !errors.As(err, &why) || !errors.Is(err, context.DeadlineExceeded) {
 				t.Fatalf("%v, want why it is not ready, and that the time is up", err)
@@ -175,7 +193,7 @@ func TestLastLookFails(t *testing.T) {
 		objects: map[string]string{theDeployment: rollout(2, 1, 1, 0, "")},
 		lists:   map[string][]string{"pods team": {onePod("p", `{"phase":"Pending"}`)}},
 	}, end: func() { cancel(context.DeadlineExceeded) }}
-	_, err := Deployment(ctx, c, ref)
+	_, err := Deployment(ctx, c, ref, 1)
 	if err == nil || !strings.Contains(err.Error(), "pod p: it is Pending") || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v", err)
 	}
@@ -202,7 +220,7 @@ func TestStopped(t *testing.T) {
 	stopped := errors.New("stopped by signal")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(stopped)
-	_, err := Deployment(ctx, &fake{}, ref)
+	_, err := Deployment(ctx, &fake{}, ref, 1)
 	if !errors.Is(err, stopped) || errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v", err)
 	}
@@ -212,7 +230,7 @@ func TestNotInjected(t *testing.T) {
 	t.Parallel()
 	passedBy := strings.Replace(onePod("p", `{"phase":"Pending"}`), `"status"`, `"spec":{"containers":[{"name":"istio-proxy","image":"auto"}]},"status"`, 1)
 	c := &fake{objects: map[string]string{theDeployment: rollout(2, 1, 1, 0, "")}, lists: map[string][]string{"pods team": {passedBy}}}
-	_, err := Deployment(t.Context(), c, ref)
+	_, err := Deployment(t.Context(), c, ref, 1)
 	if err == nil || !strings.Contains(err.Error(), "pod team/p was not injected") || !strings.Contains(err.Error(), "--revision") {
 		t.Errorf("%v", err)
 	}
@@ -225,7 +243,7 @@ func TestNotInjected(t *testing.T) {
 func TestNoRights(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []error{kube.ErrForbidden, kube.ErrUnauthorized} {
-		if _, err := Deployment(t.Context(), &fake{fail: map[string]error{theDeployment: kind}}, ref); !errors.Is(err, kind) {
+		if _, err := Deployment(t.Context(), &fake{fail: map[string]error{theDeployment: kind}}, ref, 1); !errors.Is(err, kind) {
 			t.Errorf("%v: %v", kind, err)
 		}
 		if err := Gone(t.Context(), &fake{fail: map[string]error{"pods team": kind}}, "team", map[string]string{"app": "out"}); !errors.Is(err, kind) {
@@ -234,7 +252,7 @@ func TestNoRights(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
-	_, err := Deployment(ctx, &fake{fail: map[string]error{theDeployment: kube.ErrTimeout}}, ref)
+	_, err := Deployment(ctx, &fake{fail: map[string]error{theDeployment: kube.ErrTimeout}}, ref, 1)
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v", err)
 	}
