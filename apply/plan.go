@@ -148,6 +148,9 @@ func (p *Plan) wide(comparing string, list func(namespace string) error) error {
 func (p *Plan) make(ctx context.Context, b Bundle, o Options, refuse func() error) error {
 	p.force, p.keep = o.Force, o.NoRollback
 	want := b.inOrder()
+	if err := p.refuseTooBig(want); err != nil {
+		return err
+	}
 	now, err := p.live(ctx, want)
 	if err != nil {
 		return err
