@@ -136,6 +136,31 @@ var expected = map[string]struct {
 	"EGR044":                      {[]string{wiki + " sni-dynamic", tls + " passthrough"}, []string{"skip EGR052 " + wiki, "warn EGR044 " + wiki, "fail EGR044 " + tls}},
 	"EGR047":                      {[]string{wiki + " sni-proxy"}, []string{"fail EGR047 " + wiki}},
 	"EGR047-container":            {[]string{wiki + " sni-proxy"}, []string{"fail EGR047 " + wiki}},
+	// the same and more by this tool
+	"set-direct":           {[]string{wiki + " direct set default/direct-wild"}, nil},
+	"set-tls-origination":  {[]string{http + " tls-origination set default/tls-orig-on"}, []string{"skip EGR052 " + http}},
+	"set-mtls-origination": {[]string{http + " mtls-origination set default/mtls-orig-off"}, []string{"skip EGR052 " + http}},
+	"set-common-host":      {[]string{wiki + " common-host set default/common-on"}, []string{"skip EGR052 " + wiki}},
+	"set-sni-proxy":        {[]string{wiki + " sni-proxy set default/sniproxy-on"}, []string{"skip EGR052 " + wiki}},
+	"set-sni-dynamic":      {[]string{wiki + " sni-dynamic set default/dynamic-on"}, []string{"skip EGR052 " + wiki}},
+	"set-sni-dynamic-off":  {[]string{wiki + " sni-dynamic set default/dynamic-off"}, []string{"skip EGR052 " + wiki}},
+	"set-auto-mixed": {
+		[]string{wiki + " sni-dynamic set default/auto-on", tls + " passthrough set default/auto-on", http + " http set default/auto-on"},
+		[]string{"skip EGR052 " + tls, "skip EGR052 " + http, "skip EGR052 " + wiki},
+	},
+	// every mode through one gateway; the host that serves *.wikimedia.org does not exist
+	"EGR038": {
+		[]string{
+			"*.direct.org:443 direct set default/all-direct", "*.example.com:443 sni-proxy set default/all-proxy", "*.example.edu:443 sni-dynamic set default/all-dyn3",
+			"*.example.net:443 sni-dynamic set default/all-dyn2", "*.example.org:443 sni-dynamic set default/all-dyn2",
+			"*.wikimedia.org:443 common-host set default/all-common", wiki + " sni-dynamic set default/all-dyn",
+			tls + " passthrough set default/all-auto", http + " http set default/all-auto",
+		},
+		[]string{
+			"fail EGR038 *.wikimedia.org:443", "skip EGR052 " + tls, "skip EGR052 " + http, "skip EGR052 " + wiki, "skip EGR052 *.example.com:443",
+			"skip EGR052 *.example.edu:443", "skip EGR052 *.example.net:443", "skip EGR052 *.example.org:443",
+		},
+	},
 	"set-auto-mtls": {
 		[]string{tls + " passthrough set default/demo", http + " http set default/demo", "en.wikipedia.org:443 passthrough set default/demo", "en.wikipedia.org:80 http set default/demo"},
 		[]string{"skip EGR052 " + tls, "skip EGR052 " + http, "skip EGR052 en.wikipedia.org:443", "skip EGR052 en.wikipedia.org:80"},

@@ -42,6 +42,11 @@ func (n networkPatch) at(path string) string {
 	return fmt.Sprintf("/spec/configPatches/%d%s", n.index, path)
 }
 
+// about says whether a patch may be meant for the path's chain.
+func (n networkPatch) about(p *trace.Path) bool {
+	return n.sni == "" || snapshot.HostCovers(n.sni, string(p.Host))
+}
+
 // seen says whether the EnvoyFilter is in a namespace that counts for the gateway: its own or the root.
 func (n networkPatch) seen(s *snapshot.Snapshot, p *trace.Path) bool {
 	return slices.Contains([]string{p.Gateway.Namespace, s.RootNamespace()}, n.filter.Namespace)
@@ -66,16 +71,19 @@ var filterNotApplied = Check{
 			return nil
 		}
 		for _, n := range networkPatches(s) {
-			if n.sni != "" && !snapshot.HostCovers(n.sni, string(p.Host)) {
-				continue
-			}
 			f := because(legs)
-			if !n.misses(s, &p, legs[0], &f) {
+			if !n.about(&p) || !n.misses(s, &p, legs[0], &f) {
 				continue
 			}
 			if fix, ok := setOf(&p); ok {
 				f.Fix = fix
 			}
+			return []Finding{f}
+		}
+		if fix, ok := setOf(&p); ok && !filtered(s, &p) {
+			f := because(legs)
+			f.Message = fmt.Sprintf("no EnvoyFilter has the gateway look up the server names of %s", p.Host)
+			f.Fix = fix
 			return []Finding{f}
 		}
 		return nil

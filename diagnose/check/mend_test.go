@@ -48,6 +48,7 @@ func TestFixesMendTheObjects(t *testing.T) {
 var byHand = map[Code]string{
 	"EGR026": "kubectl -n istio-system get pods -l ",
 	"EGR031": "kubectl -n istio-system create secret generic not-there --from-file=ca.crt",
+	"EGR038": "kubectl -n trace-egress exec gw-",
 	"EGR043": "kubectl -n istio-system edit envoyfilter sni",
 	"EGR047": "kubectl -n istio-system edit deployment/istio-egressgateway",
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/trace"
 	"github.com/kubectl-egress/kubectl-egress/egress"
+	"github.com/kubectl-egress/kubectl-egress/stats/admin"
 )
 
 var resolutionNone = Check{
@@ -21,8 +22,8 @@ var resolutionNone = Check{
 			name, ok := trace.ParseCluster(l.Stop.Cluster)
 			return ok && !snapshot.HostCovers(name.Host, string(p.Host)) // it goes on to another host
 		})
-		if len(legs) == 0 {
-			return nil
+		if len(legs) == 0 || p.Mode == egress.SNIDynamic && (p.Set != "" || filtered(s, &p)) {
+			return nil // it is for an EnvoyFilter to lead it on
 		}
 		for _, e := range p.Wanted.Entries(string(p.Host)) {
 			if r := strings.ToUpper(e.Spec.Resolution); r != "" && r != "NONE" || !e.VisibleTo(s, p.Gateway.Namespace) {
@@ -41,6 +42,46 @@ var resolutionNone = Check{
 	Why: "Resolution NONE sends a connection to the address that the client asked for. At the gateway that address is the gateway's own, so " +
 		"istiod gives it a cluster without endpoints: connections are reset (UH).",
 	Fix: "Use resolution DNS for exact hosts. Wildcards need another mode: sni-dynamic, sni-proxy or common-host.",
+}
+
+// filtered says whether an EnvoyFilter is meant to change the gateway's chain for the path.
+func filtered(s *snapshot.Snapshot, p *trace.Path) bool {
+	return slices.ContainsFunc(networkPatches(s), func(n networkPatch) bool { return n.about(p) })
+}
+
+var nameNotFound = Check{
+	Code:     "EGR038",
+	Title:    "gateway finds no address for the name",
+	Severity: Fail,
+	Hop:      egress.AtOutside,
+	Run: func(s *snapshot.Snapshot, p trace.Path) []Finding {
+		legs := slices.DeleteFunc(stopped(&p, egress.AtGateway, trace.NoEndpoint), func(l *trace.Leg) bool { return l.Stop.Step != "endpoint" || names(l) == "" })
+		if len(legs) == 0 {
+			return nil
+		}
+		f := because(legs)
+		name := names(legs[0])
+		f.Message = fmt.Sprintf("gateway %s looks %s up and gets no address", p.Gateway, name)
+		f.Fix = fmt.Sprintf("kubectl -n %s exec %s -c istio-proxy -- getent ahosts %s", word(legs[0].Proxy.Namespace), word(legs[0].Proxy.Pod), word(name))
+		if e := p.Wanted.Entries(name); len(e) > 0 {
+			f.Object = object("ServiceEntry", e[0].Meta, "spec.hosts")
+		}
+		return []Finding{f}
+	},
+	Why: "With resolution DNS the gateway's Envoy looks the name up by itself and sends to what it gets. A name that does not exist, a DNS " +
+		"server that cannot be reached from the gateway's pods, or only IPv6 addresses where the pods have none, leave the cluster " +
+		"without an endpoint: 503 or a reset (UH).",
+	Fix: "Look the name up in the gateway's pod; correct the host, the DNS server or the NetworkPolicy that keeps the pod from asking.",
+}
+
+// names gives the name that a leg's last cluster looks up in DNS; empty if it looks up none.
+func names(l *trace.Leg) string {
+	for _, e := range l.Exits {
+		if c := e.Cluster; c.Name == l.Stop.Cluster && (c.Type == admin.StrictDNS || c.Type == admin.LogicalDNS) && len(c.Endpoints) > 0 {
+			return c.Endpoints[0].Address
+		}
+	}
+	return ""
 }
 
 var entryNotExported = Check{

@@ -24,6 +24,7 @@ func Table() []Check {
 		serverNotVerified,       // EGR034
 		resolutionNone,          // EGR035
 		entryNotExported,        // EGR037
+		nameNotFound,            // EGR038
 		filterNotApplied,        // EGR042
 		updateRefused,           // EGR043
 		filterTooWide,           // EGR044
