@@ -19,16 +19,19 @@ func command(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	return code, out.String(), errs.String()
 }
 
-// each visits all commands that people see.
+// each visits all commands that people see, and those under them.
 func each(t *testing.T, visit func(*cobra.Command)) {
 	t.Helper()
-	root := New(genericiooptions.IOStreams{}, Program)
-	visit(root)
-	for _, c := range root.Commands() {
-		if c.IsAvailableCommand() {
-			visit(c)
+	var under func(c *cobra.Command)
+	under = func(c *cobra.Command) {
+		visit(c)
+		for _, sub := range c.Commands() {
+			if sub.IsAvailableCommand() {
+				under(sub)
+			}
 		}
 	}
+	under(New(genericiooptions.IOStreams{}, Program))
 }
 
 func TestEveryCommandHelps(t *testing.T) {

@@ -82,6 +82,13 @@ func FuzzPlacement(f *testing.F) {
 	f.Add("a/b=c")
 	f.Add("*:NoExecute")
 	f.Fuzz(func(t *testing.T, given string) {
+		if selector, err := ParseNodeSelector([]string{given}); err == nil {
+			for k, v := range selector {
+				if k+"="+v != given {
+					t.Errorf("%q was read as %q and %q", given, k, v)
+				}
+			}
+		}
 		got, err := ParseToleration(given)
 		if err != nil {
 			return
