@@ -39,7 +39,8 @@ lint: $(BIN)/golangci-lint-$(GOLANGCI) ## golangci-lint over both modules
 fmt: $(BIN)/gofumpt-$(GOFUMPT) ## gofumpt over all of it
 	$< -l -w $$(git ls-files '*.go')
 
-docs: ## what is generated under docs/: the command reference and the checks
+docs: ## what is generated under docs/: the command reference, the checks, the documents and the modes
+	$(GO) test ./apply/recipe -run 'Page|TestRendered' -update
 	$(GO) run ./hack/docs
 
 platforms: ## the plugin for every platform it is released for: dist/OS-ARCH

@@ -39,7 +39,7 @@ func (t *tool) help(cmd *cobra.Command, _ []string) {
 	}
 	switch {
 	case cmd.HasAvailableSubCommands():
-		fmt.Fprintf(w, "\n'%s COMMAND --help' tells more; '%[1]s options' lists kubectl's flags, which every command takes.\n", cmd.CommandPath())
+		fmt.Fprintf(w, "\n'%s COMMAND --help' tells more; '%s options' lists kubectl's flags, which every command takes.\n", cmd.CommandPath(), cmd.Root().CommandPath())
 	case cmd.HasParent():
 		fmt.Fprintf(w, "\n'%s options' lists kubectl's flags, which every command takes.\n", cmd.Root().CommandPath())
 	}

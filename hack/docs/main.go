@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/kubectl-egress/kubectl-egress/plugin"
@@ -37,22 +38,42 @@ func generate(ctx context.Context) (map[string]string, error) {
 		if !cmd.IsAvailableCommand() {
 			continue
 		}
-		text, err := help(ctx, cmd.Name())
+		page, err := page(ctx, cmd)
 		if err != nil {
 			return nil, err
 		}
-		pages["commands/"+cmd.Name()+".md"] = fmt.Sprintf("# %s\n\n```\n%s```\n\n[all commands](README.md)\n", cmd.CommandPath(), text)
+		pages["commands/"+cmd.Name()+".md"] = page + "\n[all commands](README.md)\n"
 		fmt.Fprintf(&index, "| [%s](%[1]s.md) | %s |\n", cmd.Name(), cmd.Short)
 	}
 	pages["commands/README.md"] = index.String()
 	return pages, nil
 }
 
+// page is the text of a command and of those below it.
+func page(ctx context.Context, cmd *cobra.Command) (string, error) {
+	text, err := help(ctx, cmd)
+	if err != nil {
+		return "", err
+	}
+	all := fmt.Sprintf("# %s\n\n```\n%s```\n", cmd.CommandPath(), text)
+	for _, sub := range cmd.Commands() {
+		if !sub.IsAvailableCommand() {
+			continue
+		}
+		text, err := page(ctx, sub)
+		if err != nil {
+			return "", err
+		}
+		all += "\n#" + text
+	}
+	return all, nil
+}
+
 // help is what a command says of itself; options says it by what it prints.
-func help(ctx context.Context, command string) (string, error) {
+func help(ctx context.Context, cmd *cobra.Command) (string, error) {
 	var out, errs bytes.Buffer
-	argv := []string{plugin.Program, command}
-	if command != "options" {
+	argv := append([]string{plugin.Program}, strings.Fields(cmd.CommandPath())[len(strings.Fields(cmd.Root().CommandPath())):]...)
+	if cmd.Name() != "options" {
 		argv = append(argv, "--help")
 	}
 	if code := plugin.Run(ctx, argv, genericiooptions.IOStreams{In: strings.NewReader(""), Out: &out, ErrOut: &errs}); code != 0 {
