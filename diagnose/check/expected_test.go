@@ -1,0 +1,123 @@
+package check
+
+const (
+	tls   = "edition.cnn.com:443"
+	http  = "edition.cnn.com:80"
+	wiki  = "*.wikipedia.org:443"
+	nginx = "my-nginx.mesh-external.svc.cluster.local:80"
+	byHd  = "" // made by hand
+)
+
+// expected says what must be found in each capture: the paths with their modes, and every finding that is no pass. Istio's default
+// keeps no counters of clusters, so a path that works has the skip EGR052.
+var expected = map[string]struct {
+	paths []string
+	said  []string
+}{
+	"none":                      {nil, nil},
+	"direct":                    {nil, nil},
+	"working-passthrough":       {[]string{tls + " passthrough"}, []string{"skip EGR052 " + tls}},
+	"working-registry-only":     {[]string{tls + " passthrough"}, []string{"skip EGR052 " + tls}},
+	"working-http":              {[]string{http + " http"}, []string{"skip EGR052 " + http}},
+	"passthrough-mtls":          {[]string{tls + " passthrough"}, []string{"skip EGR052 " + tls}},
+	"http-plain":                {[]string{http + " http"}, []string{"skip EGR052 " + http}},
+	"both-mtls":                 {[]string{tls + " passthrough", http + " http"}, []string{"skip EGR052 " + tls, "skip EGR052 " + http}},
+	"both-plain":                {[]string{tls + " passthrough", http + " http"}, []string{"skip EGR052 " + tls, "skip EGR052 " + http}},
+	"tls-origination":           {[]string{http + " tls-origination"}, []string{"skip EGR052 " + http}},
+	"common-host":               {[]string{wiki + " common-host"}, []string{"skip EGR052 " + wiki}},
+	"sni-dynamic":               {[]string{wiki + " sni-dynamic"}, []string{"skip EGR052 " + wiki}},
+	"counters-recorded":         {[]string{tls + " passthrough"}, nil},
+	"EGR020-http":               {[]string{http + " http"}, []string{"skip EGR052 " + http}}, // HTTP servers are merged, not dropped
+	"EGR001":                    {[]string{tls + " passthrough"}, []string{"fail EGR001 " + tls}},
+	"EGR001-http":               {[]string{http + " http"}, []string{"fail EGR001 " + http}},
+	"EGR001-nomatch":            {[]string{tls + " passthrough"}, []string{"fail EGR001 " + tls}},
+	"EGR002":                    {[]string{tls + " passthrough"}, []string{"fail EGR002 " + tls}},
+	"EGR002-http":               {[]string{http + " http"}, []string{"fail EGR002 " + http}},
+	"EGR002-registry-only":      {[]string{tls + " passthrough"}, []string{"fail EGR002 " + tls}},
+	"EGR002-http-registry-only": {[]string{http + " http"}, []string{"fail EGR002 " + http}},
+	"EGR003":                    {[]string{tls + " passthrough"}, []string{"fail EGR003 " + tls}},
+	"EGR011":                    {[]string{tls + " passthrough"}, []string{"fail EGR011 " + tls}},
+	"EGR012":                    {[]string{tls + " passthrough"}, []string{"fail EGR012 " + tls}},
+	"EGR013":                    {[]string{tls + " passthrough"}, []string{"fail EGR013 " + tls}},
+	"EGR014":                    {[]string{tls + " passthrough"}, []string{"fail EGR014 " + tls}},
+	"EGR015":                    {[]string{tls + " passthrough"}, []string{"fail EGR015 " + tls}},
+	"EGR017":                    {[]string{http + " http"}, []string{"fail EGR017 " + http}},
+	"EGR017-tls":                {[]string{tls + " passthrough"}, []string{"fail EGR017 " + tls}},
+	"EGR018":                    {[]string{http + " http"}, []string{"fail EGR018 " + http}},
+	"EGR019":                    {[]string{http + " http"}, []string{"fail EGR019 " + http}},
+	"EGR020":                    {[]string{tls + " passthrough"}, []string{"fail EGR020 " + tls}},
+	"EGR020-protocol":           {[]string{tls + " passthrough"}, []string{"fail EGR020 " + tls}},
+	"EGR023":                    {[]string{http + " http"}, []string{"fail EGR023 " + http}},
+	"EGR023-tls":                {[]string{tls + " passthrough"}, []string{"fail EGR023 " + tls}},
+	"EGR023-none":               {[]string{http + " http"}, []string{"fail EGR023 " + http}},
+	"EGR023-exportto":           {[]string{http + " http"}, []string{"fail EGR023 " + http}},
+	"EGR024a":                   {[]string{http + " http"}, []string{"fail EGR024 " + http}},
+	"EGR024b":                   {[]string{http + " http"}, []string{"fail EGR024 " + http}},
+	"EGR024c":                   {[]string{tls + " passthrough"}, []string{"fail EGR024 " + tls}},
+	"EGR026":                    {[]string{tls + " passthrough"}, []string{"fail EGR026 " + tls}},
+	"EGR035":                    {[]string{tls + " passthrough"}, []string{"fail EGR035 " + tls}},
+	"EGR037":                    {[]string{tls + " passthrough"}, []string{"fail EGR037 " + tls}},
+	"EGR051":                    {[]string{tls + " passthrough"}, []string{"skip EGR051 " + tls, "skip EGR052 " + tls}},
+	"weighted":                  {[]string{tls + " passthrough"}, []string{"fail EGR056 " + tls}},
+	// the documents' own configurations, applied by hand
+	"direct-wildcard":             {[]string{wiki + " direct"}, nil},
+	"direct-exact":                {[]string{tls + " direct"}, nil},
+	"tls-origination-mtls":        {[]string{http + " tls-origination"}, []string{"skip EGR052 " + http}},
+	"tls-origination-plain":       {[]string{http + " tls-origination"}, []string{"skip EGR052 " + http}},
+	"tls-origination-target-port": {[]string{tls + " passthrough", http + " tls-origination"}, []string{"skip EGR052 " + tls, "skip EGR052 " + http}},
+	"mtls-origination":            {[]string{nginx + " mtls-origination"}, []string{"skip EGR052 " + nginx}},
+	"common-host-plain":           {[]string{wiki + " common-host"}, []string{"skip EGR052 " + wiki}},
+	"common-host-mtls":            {[]string{wiki + " common-host"}, []string{"skip EGR052 " + wiki}},
+	"sni-proxy-plain":             {[]string{wiki + " sni-proxy"}, []string{"skip EGR052 " + wiki}},
+	"sni-proxy-mtls":              {[]string{wiki + " sni-proxy"}, []string{"skip EGR052 " + wiki}},
+	"sni-dynamic-plain":           {[]string{wiki + " sni-dynamic"}, []string{"skip EGR052 " + wiki}},
+	"sni-dynamic-mtls":            {[]string{wiki + " sni-dynamic"}, []string{"skip EGR052 " + wiki}},
+	"blog":                        {[]string{wiki + " sni-dynamic"}, []string{"skip EGR052 " + wiki, "warn EGR044 " + wiki}},
+	"EGR030":                      {[]string{http + " tls-origination"}, []string{"fail EGR030 " + http}},
+	"EGR031":                      {[]string{http + " tls-origination"}, []string{"fail EGR031 " + http}},
+	"EGR033":                      {[]string{http + " tls-origination"}, []string{"skip EGR052 " + http, "warn EGR033 " + http}},
+	"EGR034":                      {[]string{http + " tls-origination"}, []string{"skip EGR052 " + http, "warn EGR034 " + http}},
+	"EGR042":                      {[]string{wiki + " sni-dynamic"}, []string{"fail EGR042 " + wiki}},
+	"EGR042-selector":             {[]string{wiki + " sni-dynamic"}, []string{"fail EGR042 " + wiki}},
+	"EGR043":                      {[]string{wiki + " sni-dynamic"}, []string{"skip EGR052 " + wiki, "warn EGR043 " + wiki}},
+	"EGR044":                      {[]string{wiki + " sni-dynamic", tls + " passthrough"}, []string{"skip EGR052 " + wiki, "warn EGR044 " + wiki, "fail EGR044 " + tls}},
+	"EGR047":                      {[]string{wiki + " sni-proxy"}, []string{"fail EGR047 " + wiki}},
+	"EGR047-container":            {[]string{wiki + " sni-proxy"}, []string{"fail EGR047 " + wiki}},
+	// the same and more by this tool
+	"set-direct":           {[]string{wiki + " direct set default/direct-wild"}, nil},
+	"set-tls-origination":  {[]string{http + " tls-origination set default/tls-orig-on"}, []string{"skip EGR052 " + http}},
+	"set-mtls-origination": {[]string{http + " mtls-origination set default/mtls-orig-off"}, []string{"skip EGR052 " + http}},
+	"set-common-host":      {[]string{wiki + " common-host set default/common-on"}, []string{"skip EGR052 " + wiki}},
+	"set-sni-proxy":        {[]string{wiki + " sni-proxy set default/sniproxy-on"}, []string{"skip EGR052 " + wiki}},
+	"set-sni-dynamic":      {[]string{wiki + " sni-dynamic set default/dynamic-on"}, []string{"skip EGR052 " + wiki}},
+	"set-sni-dynamic-off":  {[]string{wiki + " sni-dynamic set default/dynamic-off"}, []string{"skip EGR052 " + wiki}},
+	"set-auto-mixed": {
+		[]string{wiki + " sni-dynamic set default/auto-on", tls + " passthrough set default/auto-on", http + " http set default/auto-on"},
+		[]string{"skip EGR052 " + tls, "skip EGR052 " + http, "skip EGR052 " + wiki},
+	},
+	// every mode through one gateway; the host that serves *.wikimedia.org does not exist
+	"EGR038": {
+		[]string{
+			"*.direct.org:443 direct set default/all-direct", "*.example.com:443 sni-proxy set default/all-proxy", "*.example.edu:443 sni-dynamic set default/all-dyn3",
+			"*.example.net:443 sni-dynamic set default/all-dyn2", "*.example.org:443 sni-dynamic set default/all-dyn2",
+			"*.wikimedia.org:443 common-host set default/all-common", wiki + " sni-dynamic set default/all-dyn",
+			tls + " passthrough set default/all-auto", http + " http set default/all-auto",
+		},
+		[]string{
+			"fail EGR038 *.wikimedia.org:443", "skip EGR052 " + tls, "skip EGR052 " + http, "skip EGR052 " + wiki, "skip EGR052 *.example.com:443",
+			"skip EGR052 *.example.edu:443", "skip EGR052 *.example.net:443", "skip EGR052 *.example.org:443",
+		},
+	},
+	"set-auto-mtls": {
+		[]string{tls + " passthrough set default/demo", http + " http set default/demo", "en.wikipedia.org:443 passthrough set default/demo", "en.wikipedia.org:80 http set default/demo"},
+		[]string{"skip EGR052 " + tls, "skip EGR052 " + http, "skip EGR052 en.wikipedia.org:443", "skip EGR052 en.wikipedia.org:80"},
+	},
+	"set-broken-by-hand": {
+		[]string{tls + " passthrough set default/demo", http + " http set default/demo", "en.wikipedia.org:443 passthrough set default/demo", "en.wikipedia.org:80 http set default/demo"},
+		[]string{"fail EGR001 " + tls, "fail EGR001 " + http, "skip EGR052 en.wikipedia.org:443", "skip EGR052 en.wikipedia.org:80"},
+	},
+	"set-route-deleted": {
+		[]string{tls + " passthrough set default/demo", http + " http set default/demo", "en.wikipedia.org:443 passthrough set default/demo", "en.wikipedia.org:80 http set default/demo"},
+		[]string{"fail EGR001 " + tls, "fail EGR001 " + http, "skip EGR052 en.wikipedia.org:443", "skip EGR052 en.wikipedia.org:80"},
+	},
+}
