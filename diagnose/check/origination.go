@@ -64,7 +64,7 @@ func originating(s *snapshot.Snapshot, p *trace.Path, name trace.ClusterName) (h
 			continue
 		}
 		rules = append(rules, d)
-		if _, tls := policyTLS(d.Spec.TrafficPolicy, name.Port); begun(tls) && (having == nil || used == having) {
+		if _, tls := policyTLS(d.Spec.TrafficPolicy, name.Port); begun(tls) && having == nil {
 			having = d
 		}
 	}
@@ -162,7 +162,7 @@ var credentialMissing = Check{
 }
 
 // kubernetesSecret begins the names of those of Envoy's secrets that come of Kubernetes' Secrets; "-cacert" ends that of the CA.
-const kubernetesSecret = "kubernetes://"
+const kubernetesSecret = "kubernetes://" // #nosec G101 -- a prefix of names
 
 // warming gives the cluster at which a leg has stopped if it is there and not in force yet.
 func warming(l *trace.Leg) *admin.Cluster {

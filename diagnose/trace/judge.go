@@ -107,7 +107,7 @@ func (w *Walker) judgeLookup(p *Path, leg *Leg, e *Exit, who string) {
 		// the HTTP filter of the same name goes by the Host header; it is not kept
 	case e.Lookup == nil:
 		leg.stop(NoLookup, "filter", "%s sends %s to %s without looking up the server name: there is no sni_dynamic_forward_proxy filter before it", who, p, e.Cluster.Name)
-	case e.Lookup.Name != strings.ToLower(p.Sample):
+	case !strings.EqualFold(e.Lookup.Name, p.Sample):
 		leg.stop(Elsewhere, "filter", "%s looks up %s and not the server name that the application asks for", who, named(e.Lookup.Name))
 	}
 }

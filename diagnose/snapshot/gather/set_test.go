@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"maps"
 	"math/big"
 	"slices"
 	"strings"
@@ -87,9 +88,7 @@ func TestGatewayOfSet(t *testing.T) {
 	} {
 		c := working(t)
 		c.lists["services"] = tt.services
-		for what, err := range tt.fails {
-			c.fails[what] = err
-		}
+		maps.Copy(c.fails, tt.fails)
 		s, err := Proxies(t.Context(), c, Options{Facts: facts(), Set: of})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
