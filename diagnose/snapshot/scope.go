@@ -61,6 +61,37 @@ func (d *DestinationRule) VisibleTo(s *Snapshot, namespace string) bool {
 	return Visible(d.Spec.ExportTo, s.Facts.Config.DefaultDestinationRuleExportTo, d.Namespace, namespace)
 }
 
+// Imports says whether workloads of a namespace look at objects of another one: a Sidecar of their own namespace, or without one that of
+// the root namespace, may narrow what they look at. Where Sidecars of a namespace differ by workload, one that does not look is
+// enough to say no.
+func (s *Snapshot) Imports(viewer, owner string) bool {
+	for _, namespace := range []string{viewer, s.RootNamespace()} {
+		found, imports := false, true
+		for i := range s.Objects.Sidecars {
+			if c := &s.Objects.Sidecars[i]; c.Namespace == namespace && len(c.Spec.Egress) > 0 {
+				found, imports = true, imports && c.imports(viewer, owner)
+			}
+		}
+		if found {
+			return imports
+		}
+	}
+	return true
+}
+
+// imports says whether a listener of the Sidecar has hosts of the owner's namespace: NAMESPACE/HOST, "*" for every one, "." for the
+// viewer's own.
+func (c *Sidecar) imports(viewer, owner string) bool {
+	for _, e := range c.Spec.Egress {
+		for _, h := range e.Hosts {
+			if namespace, _, _ := strings.Cut(h, "/"); namespace == "*" || namespace == owner || namespace == "." && viewer == owner {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // Bound gives the gateways that the routes are bound to, with the namespace: Mesh or NAMESPACE/NAME.
 func (v *VirtualService) Bound() []string {
 	if len(v.Spec.Gateways) == 0 {

@@ -3,6 +3,7 @@
 package gather
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -96,6 +97,10 @@ func Proxies(ctx context.Context, c Client, o Options) (*snapshot.Snapshot, erro
 // only leaves of the gateways that of a set, and notes how looking for it went.
 func (g *gatherer) only(ctx context.Context, set egress.Set) error {
 	g.s.Sets = []snapshot.Set{{Set: set}}
+	sidecars := kube.Resource{Group: networkingGroup, Version: cmp.Or(g.s.Facts.Networking, "v1"), Resource: "sidecars"}
+	if err := list(ctx, g, sidecars, &g.s.Objects.Sidecars); err != nil && fatal(ctx, err) {
+		return err // who may not list them does without
+	}
 	gateways := g.s.Facts.Gateways
 	g.s.Facts.Gateways = nil
 	if set.Direct() || set.Gateway == (egress.GatewayRef{}) {

@@ -250,7 +250,11 @@ func (g *gatherer) firstOfEach(ctx context.Context) (map[string]snapshot.Proxy, 
 // concerned says whether workloads of a namespace see the set that is looked for.
 func (g *gatherer) concerned(namespace string) bool {
 	set := g.o.Set
-	return set == nil || snapshot.Visible(set.ExportTo, g.s.Facts.Config.DefaultVirtualServiceExportTo, set.Namespace, namespace)
+	if set == nil {
+		return true
+	}
+	return snapshot.Visible(set.ExportTo, g.s.Facts.Config.DefaultVirtualServiceExportTo, set.Namespace, namespace) &&
+		(namespace == set.Namespace || g.s.Imports(namespace, set.Namespace))
 }
 
 // named finds the pod that From names.

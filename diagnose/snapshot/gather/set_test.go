@@ -67,6 +67,39 @@ func TestOnlyOfSet(t *testing.T) {
 	}
 }
 
+// TestSidecarsThatLookAway: workloads of other namespaces that do not look at the set's own do not have it, and are not waited for.
+func TestSidecarsThatLookAway(t *testing.T) {
+	t.Parallel()
+	const a, b = "sidecar a/sleep-3 read", "sidecar b/sleep-1 read"
+	for name, tt := range map[string]struct {
+		sidecars string
+		want     []string
+	}{
+		"everybody looks everywhere": {"[]", []string{a, b}},
+		"one looks at its own only":  {`[{metadata: {namespace: a, name: s}, spec: {egress: [{hosts: ["./*", "istio-system/*"]}]}}]`, []string{b}},
+		"one names the set's":        {`[{metadata: {namespace: a, name: s}, spec: {egress: [{hosts: ["./*"]}, {hosts: ["b/*"]}]}}]`, []string{a, b}},
+		"for all of the mesh":        {`[{metadata: {namespace: istio-system, name: s}, spec: {egress: [{hosts: ["./*"]}]}}]`, []string{b}},
+		"for all of it, but one":     {`[{metadata: {namespace: istio-system, name: s}, spec: {egress: [{hosts: ["./*"]}]}}, {metadata: {namespace: a, name: s}, spec: {egress: [{hosts: ["*/*"]}]}}]`, []string{a, b}},
+		"it says nothing of egress":  {`[{metadata: {namespace: a, name: s}, spec: {outboundTrafficPolicy: {mode: REGISTRY_ONLY}}}]`, []string{a, b}},
+	} {
+		c := working(t)
+		c.lists["sidecars"] = tt.sidecars
+		s, err := Proxies(t.Context(), c, Options{Facts: facts(), Set: set(t, egress.Declaration{Namespace: "b", Mode: "direct"})})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if diff := cmp.Diff(tt.want, pods(s)); diff != "" {
+			t.Errorf("%s: -want +got\n%s", name, diff)
+		}
+	}
+	c := working(t)
+	c.fails["sidecars"] = kube.ErrForbidden
+	if s, err := Proxies(t.Context(), c, Options{Facts: facts(), Set: set(t, egress.Declaration{Namespace: "b", Mode: "direct"})}); err != nil || len(s.Proxies) != 2 {
+		t.Errorf("%v, %v", s, err)
+	}
+}
+
 // TestGatewayOfSet: a gateway that discovery did not take for one is looked up by its name, and what is in the way is told apart.
 func TestGatewayOfSet(t *testing.T) {
 	t.Parallel()
