@@ -36,15 +36,15 @@ func NewBundle(kind, namespace, name string, parent *unstructured.Unstructured, 
 	var kinds, namespaces []string
 	for _, m := range members {
 		m = m.DeepCopy()
-		m.SetLabels(with(m.GetLabels(), egress.LabelManagedBy, egress.ManagedBy, egress.LabelPartOf, id))
+		m.SetLabels(with(m.GetLabels(), map[string]string{egress.LabelManagedBy: egress.ManagedBy, egress.LabelPartOf: id}))
 		b.Members = append(b.Members, m)
 		kinds = append(kinds, m.GroupVersionKind().GroupKind().String())
 		if ns := m.GetNamespace(); ns != namespace {
 			namespaces = append(namespaces, ns)
 		}
 	}
-	b.Parent.SetLabels(with(b.Parent.GetLabels(), egress.LabelManagedBy, egress.ManagedBy, egress.LabelApplySetID, id))
-	annotations := with(b.Parent.GetAnnotations(), egress.AnnotationTooling, egress.Tooling)
+	b.Parent.SetLabels(with(b.Parent.GetLabels(), map[string]string{egress.LabelManagedBy: egress.ManagedBy, egress.LabelApplySetID: id}))
+	annotations := with(b.Parent.GetAnnotations(), map[string]string{egress.AnnotationTooling: egress.Tooling})
 	for key, record := range map[string][]string{egress.AnnotationContainsGroupKinds: compact(kinds), egress.AnnotationAdditionalNamespaces: compact(namespaces)} {
 		if len(record) > 0 {
 			annotations[key] = strings.Join(record, ",")
@@ -55,14 +55,10 @@ func NewBundle(kind, namespace, name string, parent *unstructured.Unstructured, 
 }
 
 // with is a map with more keys and values in it.
-func with(old map[string]string, more ...string) map[string]string {
-	all := maps.Clone(old)
-	if all == nil {
-		all = map[string]string{}
-	}
-	for i := 0; i < len(more); i += 2 {
-		all[more[i]] = more[i+1]
-	}
+func with(old, more map[string]string) map[string]string {
+	all := make(map[string]string, len(old)+len(more))
+	maps.Copy(all, old)
+	maps.Copy(all, more)
 	return all
 }
 

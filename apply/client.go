@@ -58,13 +58,13 @@ type kind struct {
 // kinds are in the order of writing: what others stand on first, and what moves the traffic last. Deleting goes the other way
 // round.
 var kinds = []kind{
-	core("v1", kindNamespace, "namespaces"),
-	core("v1", "ServiceAccount", "serviceaccounts"),
+	core(kindNamespace, "namespaces"),
+	core("ServiceAccount", "serviceaccounts"),
 	grouped("rbac.authorization.k8s.io", "v1", "Role", "roles"),
 	grouped("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings"),
-	core("v1", kindSecret, "secrets"),
-	core("v1", kindConfigMap, "configmaps"),
-	core("v1", "Service", "services"),
+	core(kindSecret, "secrets"),
+	core(kindConfigMap, "configmaps"),
+	core("Service", "services"),
 	grouped("apps", "v1", kindDeployment, "deployments"),
 	grouped("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"),
 	grouped("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets"),
@@ -75,7 +75,7 @@ var kinds = []kind{
 	grouped(recipe.Group, "", "VirtualService", "virtualservices"),
 }
 
-func core(version, name, plural string) kind { return grouped("", version, name, plural) }
+func core(name, plural string) kind { return grouped("", "v1", name, plural) }
 
 func grouped(group, version, name, plural string) kind {
 	return kind{schema.GroupVersionKind{Group: group, Version: version, Kind: name}, plural}

@@ -28,11 +28,11 @@ var contents = []kind{
 	grouped("apps", "v1", "DaemonSet", "daemonsets"),
 	grouped("batch", "v1", "Job", "jobs"),
 	grouped("batch", "v1", "CronJob", "cronjobs"),
-	core("v1", kindPod, "pods"),
-	core("v1", "Service", "services"),
-	core("v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
-	core("v1", kindSecret, "secrets"),
-	core("v1", kindConfigMap, "configmaps"),
+	core(kindPod, "pods"),
+	core("Service", "services"),
+	core("PersistentVolumeClaim", "persistentvolumeclaims"),
+	core(kindSecret, "secrets"),
+	core(kindConfigMap, "configmaps"),
 }
 
 // everywhere are ConfigMaps that Kubernetes and Istio put into every namespace.

@@ -33,9 +33,15 @@ type row struct {
 func main() {
 	binary := flag.String("binary", "bin/kubectl-egress", "the plugin, stripped as released")
 	runs := flag.Int("runs", 20, "runs of each command; the median counts")
+	large := flag.Bool("scale", false, "measure sets of many domains instead, once; takes minutes")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, *binary, *runs)
+	var err error
+	if *large {
+		err = scale(ctx, *binary)
+	} else {
+		err = run(ctx, *binary, *runs)
+	}
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -54,14 +60,18 @@ func run(ctx context.Context, binary string, runs int) error {
 	}
 	table := render(rows, sizes)
 	fmt.Print(table)
-	machine := fmt.Sprintf("Measured %s on %d cores (%s), median of %d runs, everything in one run of `make bench`.\n",
-		time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), cpuModel(), runs)
+	machine := measured(fmt.Sprintf("median of %d runs, everything in one run of `make bench`", runs))
 	for _, file := range []string{"README.md", "docs/benchmarks.md"} {
 		if err := replaceBetween(file, "<!-- benchmarks -->", "<!-- /benchmarks -->", machine+"\n"+table); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// measured says when and on what.
+func measured(how string) string {
+	return fmt.Sprintf("Measured %s on %d cores (%s), %s.\n", time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), cpuModel(), how)
 }
 
 // byHand is what the documents tell people to run for one path: the objects, the gateway's log and counters, its
@@ -189,7 +199,12 @@ func render(rows []row, sizes string) string {
 	return b.String()
 }
 
-func ms(d time.Duration) string { return fmt.Sprintf("%d ms", d.Milliseconds()) }
+func ms(d time.Duration) string {
+	if d >= 10*time.Second {
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	}
+	return fmt.Sprintf("%d ms", d.Milliseconds())
+}
 
 func cpuModel() string {
 	raw, err := os.ReadFile("/proc/cpuinfo")

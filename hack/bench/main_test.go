@@ -65,3 +65,47 @@ func TestReplaceBetween(t *testing.T) {
 		t.Error("an absent file must be an error")
 	}
 }
+
+func TestSeconds(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[time.Duration]string{9999 * time.Millisecond: "9999 ms", 10 * time.Second: "10.0 s", 22640 * time.Millisecond: "22.6 s"} {
+		if got := ms(d); got != want {
+			t.Errorf("%s is written as %s, want %s", d, got, want)
+		}
+	}
+}
+
+// TestScaleFiles: what kubectl is given are the objects of the very sets that the plugin is given.
+func TestScaleFiles(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	fake := filepath.Join(dir, "plugin")
+	if err := os.WriteFile(fake, []byte("#!/bin/sh\necho \"$*\"; cat \"$3\"\n"), 0o700); err != nil { // #nosec G306 -- it has to run
+		t.Fatal(err)
+	}
+	s := scaling{ctx: t.Context(), binary: fake, dir: dir}
+	a, err := s.set("a", 0, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := s.set("b", 2, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects, err := s.objects("both", a, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile(objects) // #nosec G304 -- written just now
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(raw)
+	if !strings.Contains(text, `"domains":["h0000.example.com","h0001.example.com"]`) || !strings.Contains(text, `"domains":["h0002.example.com"]`) ||
+		strings.Count(text, "---\nrender -f ") != 2 {
+		t.Errorf("%s", text)
+	}
+	if _, err := s.objects("none", filepath.Join(dir, "absent")); err == nil {
+		t.Error("what cannot be rendered must fail the benchmark")
+	}
+}
