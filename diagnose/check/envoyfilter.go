@@ -58,17 +58,35 @@ func (n networkPatch) selects(p *trace.Path) bool {
 	return selector == nil || slices.ContainsFunc(p.Want.Pods, func(pod mesh.Pod) bool { return snapshot.Selects(selector.Labels, pod.Labels) })
 }
 
+// filtersHidden says that the EnvoyFilters could not be read. Few paths have anything to do with them, so that only those are not
+// judged without.
+func filtersHidden(s *snapshot.Snapshot, legs []*trace.Leg) ([]Finding, bool) {
+	st := s.State(snapshot.EnvoyFilters)
+	if st.Known() {
+		return nil, false
+	}
+	var seen []string
+	for _, l := range legs {
+		if l.Stop != nil {
+			seen = append(seen, l.Stop.Says)
+		}
+	}
+	return []Finding{{State: Unknown, Message: unread(snapshot.EnvoyFilters, st), Evidence: seen}}, true
+}
+
 var filterNotApplied = Check{
 	Code:     "EGR042",
 	Title:    "EnvoyFilter is not applied",
 	Severity: Fail,
 	Hop:      egress.AtGateway,
-	Needs:    []snapshot.Source{snapshot.EnvoyFilters},
 	Run: func(s *snapshot.Snapshot, p trace.Path) []Finding {
 		legs := stopped(&p, egress.AtGateway, trace.NoCluster, trace.NoLookup, trace.NoEndpoint)
 		legs = slices.DeleteFunc(legs, func(l *trace.Leg) bool { return warming(l) != nil })
 		if len(legs) == 0 || p.Mode != egress.SNIDynamic {
 			return nil
+		}
+		if f, hidden := filtersHidden(s, legs); hidden {
+			return f
 		}
 		for _, n := range networkPatches(s) {
 			f := because(legs)
@@ -128,12 +146,14 @@ var filterTooWide = Check{
 	Title:    "EnvoyFilter also changes the way of other hosts",
 	Severity: Warn,
 	Hop:      egress.AtGateway,
-	Needs:    []snapshot.Source{snapshot.EnvoyFilters},
 	Run: func(s *snapshot.Snapshot, p trace.Path) []Finding {
 		// only what has been led into an internal listener has been led there by such a patch
 		legs := slices.DeleteFunc(p.At(egress.AtGateway), func(l *trace.Leg) bool { return l.Internal == 0 })
 		if len(legs) == 0 {
 			return nil
+		}
+		if f, hidden := filtersHidden(s, legs); hidden {
+			return f
 		}
 		broken := slices.DeleteFunc(slices.Clone(legs), func(l *trace.Leg) bool { return l.Stop == nil || l.Stop.Unknown() })
 		for _, n := range networkPatches(s) {

@@ -107,3 +107,27 @@ func TestRefusedChange(t *testing.T) {
 	s.Objects.EnvoyFilters = nil
 	contains(t, finding(t, s, "EGR043"), "logs istio-egressgateway-")
 }
+
+// TestFiltersHidden: who may not read EnvoyFilters is told so where they matter, and is not held up where they do not.
+func TestFiltersHidden(t *testing.T) {
+	t.Parallel()
+	for capture, codes := range map[string][]Code{
+		"working-passthrough": nil, "set-sni-dynamic-off": nil, "set-auto-mtls": nil, "EGR042": {"EGR042"}, "sni-dynamic-mtls": {"EGR044"}, "EGR044": {"EGR044"},
+	} {
+		s := load(t, capture)
+		s.States[snapshot.EnvoyFilters] = snapshot.State{Kind: snapshot.Forbidden, Detail: "cannot list it"}
+		_, all := diagnosis(s)
+		var got []Code
+		for _, f := range all {
+			if f.State == Unknown && !slices.Contains(got, f.Code) {
+				got = append(got, f.Code)
+			}
+			if f.State == Unknown && !strings.Contains(f.Message, "cannot list it") {
+				t.Errorf("%s: %s", capture, f.Message)
+			}
+		}
+		if !slices.Equal(got, codes) {
+			t.Errorf("%s: unknown are %q, want %q", capture, got, codes)
+		}
+	}
+}
