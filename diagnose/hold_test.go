@@ -3,6 +3,7 @@ package diagnose
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -232,4 +233,34 @@ func TestHoldAbsentGateway(t *testing.T) {
 	if direct := setOf(t, "set-direct"); unseeable(s, direct) != nil || unseen(s, direct) != "" {
 		t.Error("a set without a gateway needs to look at none")
 	}
+}
+
+// BenchmarkHold looks at a thousand hosts, as Hold and HoldNot do four times a second.
+func BenchmarkHold(b *testing.B) {
+	s := manyPaths(b, 1000)
+	s.Objects, s.From = snapshot.Objects{}, ""
+	set := egress.Set{Name: "many", Namespace: "default", Mode: egress.Passthrough}
+	for i := range 1000 {
+		set.Hosts = append(set.Hosts, egress.Host("h"+strconv.Itoa(i)+".example.com"))
+	}
+	set = set.Resolved(egress.GatewayRef{Namespace: "istio-system", Service: "istio-egressgateway"}, false)
+	for name, missing := range map[string]func(*snapshot.Snapshot, egress.Set) string{"leads": leads, "rid": rid} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if says := missing(s, set); (says == "") != (name == "leads") {
+					b.Fatal(says)
+				}
+			}
+		})
+	}
+	b.Run("rid, gone", func(b *testing.B) {
+		for i := range set.Hosts {
+			set.Hosts[i] = "x" + set.Hosts[i]
+		}
+		for b.Loop() {
+			if says := rid(s, set); says != "" {
+				b.Fatal(says)
+			}
+		}
+	})
 }
