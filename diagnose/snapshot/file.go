@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,19 +25,39 @@ type file struct {
 
 const kind = "Snapshot"
 
-// Save writes the snapshot as one JSON document.
+// Save writes the snapshot as one JSON document, for people and for diff; SaveArchive is what travels. What looks like a key, a
+// token or a password is taken out of it first.
 func (s *Snapshot) Save(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", " ")
-	e.SetEscapeHTML(false)
-	if err := e.Encode(file{APIVersion: version, Kind: kind, Snapshot: s}); err != nil {
+	tree, err := s.scrubbed()
+	if err != nil {
+		return fmt.Errorf("save snapshot: %w", err)
+	}
+	clean := map[string]any{"apiVersion": version, "kind": kind, "snapshot": tree}
+	text, err := pretty(clean)
+	if err == nil {
+		_, err = w.Write(text)
+	}
+	if err != nil {
 		return fmt.Errorf("save snapshot: %w", err)
 	}
 	return nil
 }
 
-// Load reads what Save wrote. What comes from elsewhere is refused with a reason.
-func Load(r io.Reader) (*Snapshot, error) { return load(r, maxFile) }
+// Load reads what Save or SaveArchive wrote. What comes from elsewhere is refused with a reason.
+func Load(r io.Reader) (*Snapshot, error) {
+	b := bufio.NewReader(r)
+	if head, err := b.Peek(2); err == nil && IsGzip(head) {
+		files, err := Unpack(b, func(string) bool { return true }, Limits{})
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("load capture: %w", err)
+		case !IsArchive(files):
+			return nil, fmt.Errorf("load capture: the archive has no %s", manifestName)
+		}
+		return Assemble(files)
+	}
+	return load(b, maxFile)
+}
 
 func load(r io.Reader, most int64) (*Snapshot, error) {
 	limited := &io.LimitedReader{R: r, N: most + 1}
@@ -55,10 +76,15 @@ func load(r io.Reader, most int64) (*Snapshot, error) {
 	case f.Snapshot == nil:
 		return nil, errors.New("load snapshot: it is empty")
 	}
-	if f.Snapshot.States == nil {
-		f.Snapshot.States = map[Source]State{}
+	return f.Snapshot.loaded()
+}
+
+// loaded makes what came from a file fit to be judged.
+func (s *Snapshot) loaded() (*Snapshot, error) {
+	if s.States == nil {
+		s.States = map[Source]State{}
 	}
-	return f.Snapshot, f.Snapshot.checkSets()
+	return s, s.checkSets()
 }
 
 // checkSets takes the sets through the one door that sets come in by: a file may hold anything.
