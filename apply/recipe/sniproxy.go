@@ -16,7 +16,7 @@ func throughSNIProxy(d *draft, r egress.Route) error {
 			d.set.Gateway, egress.SNIDynamic)
 	}
 	host := d.set.Name + "." + d.set.Namespace + ".sni-proxy.local" // of the set alone: two ServiceEntries for one host are one too many (rule R53)
-	port := uint32(proxy.Port) //nolint:gosec // discovery takes ports up to 65535 only
+	port := uint32(proxy.Port)                                      //nolint:gosec // discovery takes ports up to 65535 only
 	d.declareHost(r.Host, portTLS())
 	e := d.declare(sniProxy, networking.ServiceEntry_STATIC, host, &networking.ServicePort{Number: port, Name: "tcp", Protocol: "TCP"})
 	if e.address == "" {

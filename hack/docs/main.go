@@ -55,7 +55,8 @@ func page(ctx context.Context, cmd *cobra.Command) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	all := fmt.Sprintf("# %s\n\n```\n%s```\n", cmd.CommandPath(), text)
+	var all strings.Builder
+	fmt.Fprintf(&all, "# %s\n\n```\n%s```\n", cmd.CommandPath(), text)
 	for _, sub := range cmd.Commands() {
 		if !sub.IsAvailableCommand() {
 			continue
@@ -64,9 +65,9 @@ func page(ctx context.Context, cmd *cobra.Command) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		all += "\n#" + text
+		all.WriteString("\n#" + text)
 	}
-	return all, nil
+	return all.String(), nil
 }
 
 // help is what a command says of itself; options says it by what it prints.
