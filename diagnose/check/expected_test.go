@@ -73,6 +73,7 @@ var expected = map[string]struct {
 	"sni-dynamic-plain":           {[]string{wiki + " sni-dynamic"}, []string{"skip EGR052 " + wiki}},
 	"sni-dynamic-mtls":            {[]string{wiki + " sni-dynamic"}, []string{"skip EGR052 " + wiki}},
 	"blog":                        {[]string{wiki + " sni-dynamic"}, []string{"skip EGR052 " + wiki, "warn EGR044 " + wiki}},
+	"EGR028":                      {[]string{http + " tls-origination"}, []string{"skip EGR052 " + http, "warn EGR028 " + http}},
 	"EGR030":                      {[]string{http + " tls-origination"}, []string{"fail EGR030 " + http}},
 	"EGR031":                      {[]string{http + " tls-origination"}, []string{"fail EGR031 " + http}},
 	"EGR033":                      {[]string{http + " tls-origination"}, []string{"skip EGR052 " + http, "warn EGR033 " + http}},

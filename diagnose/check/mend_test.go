@@ -47,6 +47,7 @@ func TestFixesMendTheObjects(t *testing.T) {
 // made of what the program does not know.
 var byHand = map[Code]string{
 	"EGR026": "kubectl -n istio-system get pods -l ",
+	"EGR028": "kubectl -n istio-system patch secret wrong-ca --type=merge -p ",
 	"EGR031": "kubectl -n istio-system create secret generic not-there --from-file=ca.crt",
 	"EGR038": "kubectl -n trace-egress exec gw-",
 	"EGR043": "kubectl -n istio-system edit envoyfilter sni",

@@ -18,6 +18,7 @@ func Table() []Check {
 		subsetNotFound,          // EGR023
 		tlsModesDiffer,          // EGR024
 		gatewayWithoutEndpoint,  // EGR026
+		neverConnected,          // EGR028
 		ruleNotOnGateway,        // EGR030
 		credentialMissing,       // EGR031
 		doubleTLS,               // EGR033

@@ -219,3 +219,56 @@ func serverName(tls *snapshot.ClientTLS, host string) string {
 	}
 	return host
 }
+
+var neverConnected = Check{
+	Code:     "EGR028",
+	Title:    "no TLS connection to the server has succeeded",
+	Severity: Warn,
+	Hop:      egress.AtOutside,
+	Run: func(s *snapshot.Snapshot, p trace.Path) []Finding {
+		for _, l := range arrived(&p) {
+			for _, e := range l.Exits {
+				if e.Cluster.TLS == nil || e.Cluster.TLS.Mode == admin.IstioMutual {
+					continue
+				}
+				opened, failed := attempts(e.Hosts)
+				if opened == 0 || failed < opened {
+					continue
+				}
+				f := Finding{
+					Message:  fmt.Sprintf("every connection that gateway pod %s has tried to %s has failed (%d)", l.Proxy.Pod, e.Cluster.Name, failed),
+					Evidence: []string{fmt.Sprintf("the server is verified by %s; the CA there must be that of the server", validation(e.Cluster.TLS))},
+					Fix:      fmt.Sprintf("kubectl -n %s logs %s -c istio-proxy", word(l.Proxy.Namespace), word(l.Proxy.Pod)),
+				}
+				if kind, ref, ok := strings.Cut(e.Cluster.Origin, " "); ok && kind == "DestinationRule" {
+					ns, rule := splitRef(ref)
+					f.Object = &Object{Kind: kind, Namespace: ns, Name: rule, Field: "tls"}
+				}
+				if name := credentialOf(e.Cluster); name != "" {
+					f.Fix = fmt.Sprintf("kubectl -n %s patch secret %s --type=merge -p \"{\\\"data\\\":{\\\"ca.crt\\\":\\\"$(base64 -w0 ca.crt)\\\"}}\"", word(l.Proxy.Namespace), word(name))
+				}
+				return []Finding{f}
+			}
+		}
+		return nil
+	},
+	Why: "Envoy counts a connection as failed when TCP is refused or times out, and also when the TLS handshake does: above all when the server's " +
+		"certificate is not signed by the CA that the gateway knows. ca.crt has to be the CA of the outside server, not that of the " +
+		"client's certificate; without any, the system's CAs count, and a company's own CA is not among them.",
+	Fix: "Look for CERTIFICATE_VERIFY_FAILED in the gateway's access log; give the server's CA as ca.crt of the Secret in credentialName.",
+}
+
+// attempts counts the connections of a cluster's hosts, and those that failed.
+func attempts(hosts []admin.HostStatus) (opened, failed uint64) {
+	for _, h := range hosts {
+		opened, failed = opened+h.Opened, failed+h.Failed
+	}
+	return opened, failed
+}
+
+func validation(t *admin.TLS) string {
+	if t.Validation == "" {
+		return "nothing"
+	}
+	return t.Validation
+}
