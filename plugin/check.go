@@ -40,11 +40,12 @@ func newCheck(t *tool) *cobra.Command {
 			"it does not arrive. Without an argument every egress path of the mesh is looked at, made by this tool or by hand; " +
 			"-n narrows that to one namespace. It only reads.\n\n" +
 			"Exit codes: 0 fine; 1 the cluster failed, or something could not be read; 3 a check failed; " +
-			"4 only warnings, with --fail-on=warning; 124 timed out",
+			"4 only warnings, with --fail-on=warning; 124 timed out. They are the same whatever --output says: junit is for CI servers, " +
+			"sarif for code scanning, html one page for people who have no terminal",
 		Example: t.examples(
 			"every egress path of the mesh", "check",
 			"one host, as a certain workload sees it", "check edition.cnn.com --from-pod=default/sleep",
-			"in a pipeline: wait until all is well, at most two minutes", "check --wait --timeout=2m -o json"),
+			"in a pipeline: wait until all is well, at most two minutes", "check --wait --timeout=2m -o junit > egress.xml"),
 		GroupID: groupRead,
 		Args:    func(cmd *cobra.Command, args []string) error { return c.parse(cmd, args) },
 		RunE:    func(cmd *cobra.Command, _ []string) error { return c.run(cmd.Context()) },
@@ -194,6 +195,7 @@ func (c *checkCommand) print(r report.Report) error {
 		Color:   c.tool.term.paints(c.colour.value),
 		Unicode: c.tool.term.unicode,
 		Program: c.tool.name,
+		Home:    Home,
 	})
 	if err != nil {
 		return err

@@ -211,13 +211,17 @@ func (d *drawing) sums() string {
 	return strings.Join([]string{paths, checks, fmt.Sprintf("%.2f s", d.r.Took.Seconds())}, " "+dot+" ")
 }
 
-// skipped names what was skipped.
+// skipped names what was skipped, the first few.
 func (d *drawing) skipped() string {
 	var titles []string
 	for _, f := range d.r.Findings {
 		if f.State == check.Skip && !slices.Contains(titles, f.Title) {
 			titles = append(titles, f.Title)
 		}
+	}
+	const most = 3
+	if len(titles) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(titles[:most], ", "), len(titles)-most)
 	}
 	return strings.Join(titles, ", ")
 }

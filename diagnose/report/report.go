@@ -28,6 +28,8 @@ type Report struct {
 	Notes []string `json:"-"`
 	// Took is how long it took, for people.
 	Took time.Duration `json:"-"`
+
+	strict bool // warnings fail as well
 }
 
 // Path is one path with its hops.
@@ -98,6 +100,7 @@ func Build(in Input) Report {
 	r := Report{
 		APIVersion: "kubectl-egress/v1", Kind: "Report", ToolVersion: in.ToolVersion, IstioVersion: clean(in.IstioVersion),
 		Paths: make([]Path, 0, len(in.Paths)), Findings: make([]Finding, 0, len(in.Findings)), Took: in.Took,
+		strict: in.FailOnWarning,
 	}
 	for i := range in.Paths {
 		r.Paths = append(r.Paths, path(&in.Paths[i]))

@@ -109,6 +109,9 @@ func TestFormats(t *testing.T) {
 		"name.txt":         {Name, Options{}},
 		"report.json":      {JSON, Options{}},
 		"report.yaml":      {YAML, Options{}},
+		"junit.xml":        {JUnit, Options{}},
+		"report.sarif":     {SARIF, Options{Home: home}},
+		"report.html":      {HTML, Options{Home: home}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

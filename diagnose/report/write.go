@@ -22,11 +22,14 @@ const (
 	Wide  Format = "wide"  // one line for each path with all its hops
 	JSON  Format = "json"
 	YAML  Format = "yaml"
-	Name  Format = "name" // path/HOST:PORT
+	Name  Format = "name"  // path/HOST:PORT
+	JUnit Format = "junit" // XML for CI servers
+	SARIF Format = "sarif" // 2.1.0, for code scanning
+	HTML  Format = "html"  // one page that needs nothing beside it
 )
 
 // Formats lists the formats, the default first.
-func Formats() []Format { return []Format{Human, Short, Wide, JSON, YAML, Name} }
+func Formats() []Format { return []Format{Human, Short, Wide, JSON, YAML, Name, JUnit, SARIF, HTML} }
 
 // ParseFormat knows a format by its word; empty is Human. The error is an *egress.InputError.
 func ParseFormat(s string) (Format, error) {
@@ -48,6 +51,7 @@ type Options struct {
 	Color   bool   // SGR colours
 	Unicode bool   // arrows and ticks; otherwise ASCII
 	Program string // how the program is called in hints, default "kubectl egress"
+	Home    string // the address of the project, for links to its pages; empty: no links
 }
 
 // Write prints the report.
@@ -56,6 +60,12 @@ func Write(w io.Writer, r Report, f Format, o Options) error {
 	switch f {
 	case JSON:
 		return writeJSON(w, r)
+	case SARIF:
+		return writeJSON(w, sarif(r, o))
+	case JUnit:
+		text = junit(r)
+	case HTML:
+		text = web(r, o)
 	case YAML:
 		b, err := yaml.Marshal(r)
 		if err != nil {
@@ -79,7 +89,7 @@ func Write(w io.Writer, r Report, f Format, o Options) error {
 	return nil
 }
 
-func writeJSON(w io.Writer, r Report) error {
+func writeJSON(w io.Writer, r any) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
