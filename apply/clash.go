@@ -54,7 +54,7 @@ func (p *Plan) refuseClash(ctx context.Context, facts mesh.Facts, objs []recipe.
 	}
 	gw, _ := facts.Gateway(p.Set.Gateway)
 	var others []gatewayObject
-	err := p.wide("the Gateway with others", func(namespace string) (err error) {
+	err := p.wide(func(namespace string) (err error) {
 		others, err = kube.ListOf[gatewayObject](ctx, p.client, p.api.resource("Gateway"), namespace, kube.ListOptions{})
 		return err
 	})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -55,9 +56,10 @@ type Plan struct {
 	client Client
 	api    api
 	force  bool
-	keep   bool   // what was written when a later write fails
-	ref    Ref    // of the parent
-	id     string // of the bundle
+	keep   bool     // what was written when a later write fails
+	ref    Ref      // of the parent
+	unseen []string // what may not be listed in all namespaces
+	id     string   // of the bundle
 	// last is the last word on the parent where it is not the first: while objects are in places that the bundle leaves, the
 	// parent records these places too, so that whoever comes after a crash finds everything.
 	last  *unstructured.Unstructured
@@ -103,7 +105,7 @@ func NewPlan(ctx context.Context, c Client, set egress.Set, facts mesh.Facts, o 
 	p := newPlan(c, refOf(want[0]), kindSet+" "+set.String())
 	p.Set, p.api = set, api{networking: facts.Networking}
 	var parents []parent
-	err = p.wide("its hosts with those of other sets", func(namespace string) (err error) {
+	err = p.wide(func(namespace string) (err error) {
 		parents, err = listParents(ctx, c, kindSet, namespace)
 		return err
 	})
@@ -122,26 +124,38 @@ func NewPlan(ctx context.Context, c Client, set egress.Set, facts mesh.Facts, o 
 	if err != nil {
 		return nil, err
 	}
+	p.noteUnseen()
 	return p, nil
 }
 
 // wide looks for something in all namespaces. A set that only its own namespace sees may be put there by who has rights in that
-// namespace alone: then the look is at it alone, and a note says what was not compared. Any other set is seen everywhere, and what
-// may not be looked at is an error.
-func (p *Plan) wide(comparing string, list func(namespace string) error) error {
+// namespace alone: then the look is at it alone, and notes tell so (see unseen). Any other set is seen everywhere, and what may not
+// be looked at is an error.
+func (p *Plan) wide(list func(namespace string) error) error {
 	err := list("")
 	if !errors.Is(err, kube.ErrForbidden) || !p.Set.Private() {
 		return err
 	}
 	right := err.Error()
 	if e, ok := errors.AsType[*kube.Error](err); ok {
-		right = e.Right()
+		right = strings.TrimSuffix(e.Right(), allNamespaces)
 	}
 	if err := list(p.Set.Namespace); err != nil {
 		return err
 	}
-	p.Notes = append(p.Notes, fmt.Sprintf("compared %s in namespace %s only, for want of the right to %s", comparing, p.Set.Namespace, right))
+	p.unseen = append(p.unseen, strings.TrimPrefix(right, "list "))
 	return nil
+}
+
+// allNamespaces ends what RBAC has to grant for a look at all namespaces.
+const allNamespaces = " in all namespaces"
+
+// noteUnseen tells what other namespaces have that was not compared with.
+func (p *Plan) noteUnseen() {
+	if len(p.unseen) > 0 {
+		p.Notes = append(p.Notes, fmt.Sprintf("compared with what namespace %s has, and no other, for want of the right to list %s%s",
+			p.Set.Namespace, strings.Join(p.unseen, ", "), allNamespaces))
+	}
 }
 
 // make plans a bundle. What only its kind can refuse is asked after what any may.

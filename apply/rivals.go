@@ -69,7 +69,7 @@ func (p *Plan) refuseRivals(ctx context.Context, facts mesh.Facts, objs []recipe
 	needs := needsOf(objs)
 	for _, kind := range []string{"ServiceEntry", "VirtualService"} {
 		var found []rival
-		err := p.wide("its "+kind+" objects with others'", func(namespace string) (err error) {
+		err := p.wide(func(namespace string) (err error) {
 			found, err = kube.ListOf[rival](ctx, p.client, p.api.resource(kind), namespace, kube.ListOptions{})
 			return err
 		})
