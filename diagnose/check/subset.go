@@ -17,7 +17,7 @@ var subsetNotFound = Check{
 	Needs:    []snapshot.Source{snapshot.DestinationRules},
 	Run: func(s *snapshot.Snapshot, p trace.Path) []Finding {
 		subset := ""
-		legs := slices.DeleteFunc(stopped(&p, egress.AtSidecar, trace.NoCluster), func(l *trace.Leg) bool {
+		legs := slices.DeleteFunc(stopped(&p, egress.AtSidecar, trace.NoCluster, trace.Bystander), func(l *trace.Leg) bool {
 			name, ok := trace.ParseCluster(l.Stop.Cluster)
 			if !ok || name.Subset == "" || name.Host != gatewayHost(s, &p) {
 				return true
@@ -30,6 +30,9 @@ var subsetNotFound = Check{
 		}
 		f := because(legs)
 		provideSubset(s, &p, &f, subset)
+		if !slices.ContainsFunc(legs, func(l *trace.Leg) bool { return l.Stop.Kind == trace.NoCluster }) {
+			f.State = Warn // the path works; others that see its routes are hit by it
+		}
 		return []Finding{f}
 	},
 	Why: "A route may name a subset of the gateway's Service. Only a DestinationRule makes subsets, and a sidecar looks for the rule in its " +

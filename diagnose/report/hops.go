@@ -62,7 +62,7 @@ func verdict(legs []*trace.Leg, passes func(*trace.Leg) bool) (check.State, *tra
 			}
 		case !l.Stop.Unknown():
 			return check.Fail, l
-		case why == nil && l.Stop.Kind != trace.NotSelected:
+		case why == nil && l.Stop.Kind != trace.NotSelected && l.Stop.Kind != trace.Bystander:
 			why = l
 		}
 	}
@@ -80,8 +80,8 @@ func sidecarHop(p *trace.Path) Hop {
 		if p.Host.IsWildcard() {
 			h.Detail += " (followed as " + p.Sample + ")"
 		}
-		if len(legs) > 1 {
-			h.Detail += fmt.Sprintf(" (%d workloads)", len(legs))
+		if n := len(slices.DeleteFunc(legs, func(l *trace.Leg) bool { return l.Stop != nil })); n > 1 {
+			h.Detail += fmt.Sprintf(" (%d workloads)", n)
 		}
 	default:
 		h.Detail = leg.Stop.Says

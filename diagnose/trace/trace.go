@@ -89,6 +89,7 @@ const (
 	NoLookup    Kind = "no-lookup"     // a dynamic forward proxy without the filter that looks up the server name
 	UnknownPod  Kind = "unknown-pod"   // the sidecar sends it to a pod that is not one of the gateway's known pods
 	NoWorkload  Kind = "no-workload"   // there is no workload with a sidecar to look at
+	Bystander   Kind = "bystander"     // clients of another namespace fail where those of the routes' own namespace do not
 	NotSelected Kind = "not-selected"  // the proxy was left out of the sample
 )
 
@@ -104,7 +105,7 @@ type Stop struct {
 // Unknown says that nothing can be said, as opposed to: it fails.
 func (s *Stop) Unknown() bool {
 	switch s.Kind {
-	case Unread, Undecided, UnknownPod, NoWorkload, NotSelected:
+	case Unread, Undecided, UnknownPod, NoWorkload, NotSelected, Bystander:
 		return true
 	}
 	return false

@@ -58,11 +58,34 @@ func (w *Walker) Walk(p egress.Path) Path {
 		}
 		out.Legs = append(out.Legs, leg)
 	}
+	w.bystanders(&out)
 	if len(out.Legs) == 0 {
 		out.Legs = append(out.Legs, Leg{Hop: egress.AtSidecar, Proxy: &snapshot.Proxy{}, Stop: w.nobody()})
 	}
 	out.Legs = append(out.Legs, onward...)
 	return out
+}
+
+// bystanders tells clients for whom the path was made from those that only see its routes: where it works in the namespace of the
+// routes, and elsewhere the gateway's subset is not found, as with the documents' objects, the path works and others are hit by it.
+func (w *Walker) bystanders(p *Path) {
+	home := map[string]bool{}
+	for _, l := range w.wanted.Toward(string(p.Host), p.Port) {
+		home[l.VirtualService.Namespace] = true
+	}
+	works := slices.ContainsFunc(p.Legs, func(l Leg) bool { return l.Stop == nil && home[l.Proxy.Namespace] })
+	if !works {
+		return
+	}
+	for i := range p.Legs {
+		l := &p.Legs[i]
+		if l.Stop == nil || l.Stop.Kind != NoCluster || home[l.Proxy.Namespace] {
+			continue
+		}
+		if name, ok := ParseCluster(l.Stop.Cluster); ok && name.Subset != "" && w.isGateway(p, name.Host) {
+			l.Stop.Kind = Bystander
+		}
+	}
 }
 
 // nobody says why there is no sidecar to look at.
