@@ -135,7 +135,7 @@ func (p *page) finding(f *Finding) {
 		p.put(`<p>mend:</p><pre>%s</pre>`, f.Fix)
 	}
 	if p.Home != "" {
-		p.put(`<p><a href="%s">why, and how to mend it</a></p>`, p.Options.page(f.Code))
+		p.put(`<p><a href="%s">why, and how to mend it</a></p>`, p.page(f.Code))
 	}
 	p.put(`</article>`)
 }

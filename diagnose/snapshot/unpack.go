@@ -141,7 +141,7 @@ func (u *unpacking) entry(head *tar.Header) error {
 // inside says whether a name stays in the folder that an archive stands for, on every system.
 func inside(name string) bool {
 	return path.Clean(name) == name && !path.IsAbs(name) && name != ".." && !strings.HasPrefix(name, "../") && !strings.ContainsAny(name, "\\\x00") &&
-		!(len(name) > 1 && name[1] == ':')
+		(len(name) <= 1 || name[1] != ':')
 }
 
 // shown bounds a name in a message.
