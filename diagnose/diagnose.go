@@ -45,19 +45,28 @@ func Check(ctx context.Context, c gather.Client, o Options) (report.Report, erro
 // Judge diagnoses what was gathered, from a cluster or a file.
 func Judge(s *snapshot.Snapshot, o Options) (report.Report, error) {
 	start := time.Now()
-	wanted, err := choose(s, check.Paths(s), o)
+	paths, err := Follow(s, o)
 	if err != nil {
 		return report.Report{}, err
+	}
+	return report.Build(report.Input{
+		ToolVersion: o.ToolVersion, IstioVersion: s.Facts.Version.String(), Paths: paths, Findings: check.Run(s, paths), Notes: s.Notes,
+		FailOnWarning: o.FailOnWarning, Took: time.Since(start),
+	}), nil
+}
+
+// Follow walks the paths that are asked for, without judging them.
+func Follow(s *snapshot.Snapshot, o Options) ([]trace.Path, error) {
+	wanted, err := choose(s, check.Paths(s), o)
+	if err != nil {
+		return nil, err
 	}
 	walker := trace.New(s)
 	paths := make([]trace.Path, 0, len(wanted))
 	for _, p := range wanted {
 		paths = append(paths, walker.Walk(p))
 	}
-	return report.Build(report.Input{
-		ToolVersion: o.ToolVersion, IstioVersion: s.Facts.Version.String(), Paths: paths, Findings: check.Run(s, paths), Notes: s.Notes,
-		FailOnWarning: o.FailOnWarning, Took: time.Since(start),
-	}), nil
+	return paths, nil
 }
 
 // choose narrows the paths to what was asked for.

@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,6 +20,9 @@ import (
 type ApplyOptions struct {
 	DryRun bool // ask the API server, with all its checks and webhooks, but store nothing
 	Force  bool // take fields over that other managers own; without it they are a ConflictError
+	// Manager is the field manager, default egress.FieldManager. What one manager applies is all that it wants of an object, so
+	// that parts of an object that are wanted apart need managers apart.
+	Manager string
 }
 
 // DeleteOptions steer a deletion.
@@ -27,7 +31,7 @@ type DeleteOptions struct {
 	DryRun bool
 }
 
-// Apply writes an object by server-side apply as field manager egress.FieldManager and returns it as it is then on the
+// Apply writes an object by server-side apply as field manager o.Manager and returns it as it is then on the
 // cluster. Fields that the API server does not know are refused rather than dropped.
 func (c *Client) Apply(ctx context.Context, r Resource, obj *unstructured.Unstructured, o ApplyOptions) (*unstructured.Unstructured, error) {
 	about := operation{doing: "apply", verb: "patch", resource: r, namespace: obj.GetNamespace(), name: obj.GetName()}
@@ -43,7 +47,7 @@ func (c *Client) Apply(ctx context.Context, r Resource, obj *unstructured.Unstru
 		return nil, c.fail(ctx, about, err)
 	}
 	request.SetHeader("Content-Type", string(types.ApplyPatchType)).
-		Param("fieldManager", egress.FieldManager).
+		Param("fieldManager", cmp.Or(o.Manager, egress.FieldManager)).
 		Param("fieldValidation", metav1.FieldValidationStrict).
 		Param("force", strconv.FormatBool(o.Force)).
 		Body(body)

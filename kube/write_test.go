@@ -22,6 +22,7 @@ func TestApply(t *testing.T) {
 	}{
 		{"plain", ApplyOptions{}, url.Values{"force": {"false"}}},
 		{"force", ApplyOptions{Force: true}, url.Values{"force": {"true"}}},
+		{"another manager", ApplyOptions{Manager: "part"}, url.Values{"force": {"false"}, "fieldManager": {"part"}}},
 		{"dry run", ApplyOptions{DryRun: true}, url.Values{"force": {"false"}, "dryRun": {"All"}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -39,7 +40,9 @@ func TestApply(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			test.query.Set("fieldManager", "kubectl-egress")
+			if test.o.Manager == "" {
+				test.query.Set("fieldManager", "kubectl-egress")
+			}
 			test.query.Set("fieldValidation", "Strict")
 			r := s.last()
 			if diff := cmp.Diff(test.query, r.URL.Query()); diff != "" {

@@ -1,0 +1,336 @@
+// Package measure reads the counters of egress paths: it finds out by the proxies' real configuration which of their clusters a path
+// uses, and asks for what they count.
+package measure
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/kubectl-egress/kubectl-egress/diagnose"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/gather"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/trace"
+	"github.com/kubectl-egress/kubectl-egress/egress"
+	"github.com/kubectl-egress/kubectl-egress/kube"
+	"github.com/kubectl-egress/kubectl-egress/stats/admin"
+	"github.com/kubectl-egress/kubectl-egress/stats/ask"
+	"github.com/kubectl-egress/kubectl-egress/stats/counter"
+)
+
+// Bounds: how many pods of each gateway and how many clients are asked, how many at once, and how long one may take.
+const (
+	maxGatewayPods = 100
+	maxClients     = 100
+	parallel       = 8
+	deadline       = 10 * time.Second
+)
+
+// Options say what is measured. The zero value means every path at the gateways.
+type Options struct {
+	Targets   []string // names of sets and hosts, as diagnose.Options has them; empty: every path
+	Namespace string   // of the sets and VirtualServices; empty: all
+	Sidecars  bool     // every client too; paths without a gateway are measured at the clients anyway
+	Gather    gather.Options
+	Via       ask.Via
+}
+
+// Client is what measuring needs of a kube.Client.
+type Client = gather.Client
+
+// Meter knows which proxies count what. It is not safe for use by more than one goroutine.
+type Meter struct {
+	asker   *ask.Asker
+	targets []egress.Host // exact hosts that were asked for
+	proxies []proxy
+	points  []point
+	notes   []string
+}
+
+// proxy is one that is asked.
+type proxy struct {
+	asked   counter.Asked
+	matcher *admin.StatsMatcher
+	known   bool // the matcher was asked for
+}
+
+// point is one thing that one proxy counts.
+type point struct {
+	proxy int // index
+	path  egress.Path
+	dest  counter.Destination
+}
+
+// asking is a Client that asks Envoys by the way that was chosen.
+type asking struct {
+	gather.Client
+	asker *ask.Asker
+}
+
+// EnvoyGet asks by the way that was chosen.
+func (a asking) EnvoyGet(ctx context.Context, namespace, pod, path string) (io.ReadCloser, error) {
+	return a.asker.EnvoyGet(ctx, namespace, pod, path)
+}
+
+// Find finds out what is to be counted, and where. An error means that nothing can be said: the cluster cannot be reached, or a target
+// names nothing (*egress.InputError).
+func Find(ctx context.Context, c Client, o Options) (*Meter, error) {
+	m := &Meter{asker: ask.New(c, o.Via)}
+	through := asking{Client: c, asker: m.asker}
+	if o.Gather.MaxPods == 0 {
+		o.Gather.MaxPods = maxGatewayPods
+	}
+	s, err := gather.Gather(ctx, through, o.Gather)
+	if err != nil {
+		return nil, err
+	}
+	paths, err := diagnose.Follow(s, diagnose.Options{Targets: o.Targets, Namespace: o.Namespace})
+	if err != nil {
+		return nil, err
+	}
+	m.aim(o.Targets)
+	m.notes = slices.Clone(s.Notes)
+	f := &finding{Meter: m, s: s, index: map[string]int{}}
+	for i := range paths {
+		f.gateways(&paths[i])
+	}
+	sent := f.clients(paths, o.Sidecars)
+	if err := f.spread(ctx, c, sent, o.Gather.From != ""); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// aim remembers which hosts were asked for by their exact names.
+func (m *Meter) aim(targets []string) {
+	for _, t := range targets {
+		if h, err := egress.ParseHost(t); err == nil && !h.IsWildcard() {
+			m.targets = append(m.targets, h)
+		}
+	}
+}
+
+// finding is a Meter in the making.
+type finding struct {
+	*Meter
+	s     *snapshot.Snapshot
+	index map[string]int // of proxies, by NAMESPACE/POD
+}
+
+// at gives the index of a proxy, which is added when it is new.
+func (f *finding) at(p *snapshot.Proxy, hop egress.Hop) int {
+	if i, ok := f.index[p.Name()]; ok {
+		return i
+	}
+	one := proxy{
+		asked:   counter.Asked{Namespace: p.Namespace, Pod: p.Pod, Hop: hop, Gateway: p.Gateway},
+		matcher: p.Config.Stats, known: p.Config.Stats != nil,
+	}
+	if p.State.Kind != snapshot.Read && p.State.Kind != "" {
+		one.asked.Failed = p.State.Detail
+	}
+	f.index[p.Name()] = len(f.proxies)
+	f.proxies = append(f.proxies, one)
+	return len(f.proxies) - 1
+}
+
+// add adds a point once.
+func (f *finding) add(p point) {
+	if !slices.Contains(f.points, p) {
+		f.points = append(f.points, p)
+	}
+}
+
+// gateways adds what a path uses at the gateway's pods: what the path was followed through, or what by its name is meant for the host
+// where it could not be followed that far.
+func (f *finding) gateways(p *trace.Path) {
+	followed := map[string]bool{}
+	for _, leg := range p.At(egress.AtGateway) {
+		if leg.Proxy == nil || leg.Proxy.Pod == "" || len(leg.Exits) == 0 {
+			continue
+		}
+		followed[leg.Proxy.Name()] = true
+		for _, e := range leg.Exits {
+			f.add(point{f.at(leg.Proxy, egress.AtGateway), p.Path, destination(p.Path, leg.Proxy, e.Cluster, egress.AtGateway)})
+		}
+	}
+	if p.Mode == egress.Direct {
+		return
+	}
+	for i := range f.s.Proxies {
+		proxy := &f.s.Proxies[i]
+		if proxy.Role != snapshot.AtGateway || proxy.Gateway != p.Gateway || followed[proxy.Name()] {
+			continue
+		}
+		at := f.at(proxy, egress.AtGateway)
+		for _, c := range byName(proxy, p.Path) {
+			f.add(point{at, p.Path, destination(p.Path, proxy, c, egress.AtGateway)})
+		}
+	}
+}
+
+// byName gives the clusters that are the host's by their name: those of the path's port or, where TLS is begun on the way, of any.
+func byName(proxy *snapshot.Proxy, p egress.Path) []*admin.Cluster {
+	var of []*admin.Cluster
+	for i := range proxy.Config.Clusters {
+		c := &proxy.Config.Clusters[i]
+		name, ok := trace.ParseCluster(c.Name)
+		if !ok || !strings.EqualFold(name.Host, string(p.Host)) {
+			continue
+		}
+		if name.Port == p.Port || p.Mode == egress.TLSOrigination || p.Mode == egress.MTLSOrigination {
+			of = append(of, c)
+		}
+	}
+	return of
+}
+
+// destination is what a proxy's counters say of a path that leaves by a cluster.
+func destination(p egress.Path, proxy *snapshot.Proxy, c *admin.Cluster, hop egress.Hop) counter.Destination {
+	d := counter.Destination{
+		Cluster: c.Name, Service: string(p.Host), HTTP: p.Protocol == egress.ProtocolHTTP, TLS: c.TLS != nil,
+		Lookup: c.Type == admin.DynamicForward,
+	}
+	if hop == egress.AtSidecar && p.Mode != egress.Direct {
+		d.Service = "" // Istio's metrics count all that goes to the gateway together
+	}
+	if !d.Lookup {
+		return d
+	}
+	if name, ok := trace.ParseCluster(c.Name); ok {
+		d.Cache = name.Host + "_dfp_dns_cache" // as istiod names it
+		return d
+	}
+	for _, l := range proxy.Config.Listeners {
+		for _, chain := range l.Chains {
+			for _, filter := range chain.Filters {
+				if filter.SNI != nil && filter.SNI.Cache != "" {
+					d.Cache = filter.SNI.Cache
+				}
+			}
+		}
+	}
+	return d
+}
+
+// client is what a path uses at the sidecars of a namespace.
+type client struct {
+	namespace string
+	path      egress.Path
+	dest      counter.Destination
+}
+
+// clients adds what the paths use at the sidecars that were looked at, and gives it for all others of the same namespaces.
+func (f *finding) clients(paths []trace.Path, all bool) []client {
+	var sent []client
+	for i := range paths {
+		p := &paths[i]
+		if !all && p.Mode != egress.Direct {
+			continue
+		}
+		for _, leg := range p.At(egress.AtSidecar) {
+			if leg.Proxy == nil || leg.Proxy.Pod == "" {
+				continue
+			}
+			at := f.at(leg.Proxy, egress.AtSidecar)
+			for _, e := range leg.Exits {
+				d := destination(p.Path, leg.Proxy, e.Cluster, egress.AtSidecar)
+				f.add(point{at, p.Path, d})
+				sent = append(sent, client{leg.Proxy.Namespace, p.Path, d})
+			}
+		}
+	}
+	return sent
+}
+
+// Read asks all proxies. An error means that the API server cannot be reached or the context ended; what goes wrong with one proxy is
+// in the report. stale says that pods have gone: Find anew.
+func (m *Meter) Read(ctx context.Context) (r counter.Report, stale bool, err error) {
+	told := make([]counter.Proxy, len(m.proxies))
+	gone := make([]bool, len(m.proxies))
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(parallel)
+	for i := range m.proxies {
+		group.Go(func() error {
+			one, stop := context.WithTimeout(groupCtx, deadline)
+			defer stop()
+			var err error
+			told[i], gone[i], err = m.ask(one, &m.proxies[i])
+			if groupCtx.Err() != nil {
+				return groupCtx.Err()
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return r, false, err
+	}
+	r = counter.Report{Taken: time.Now().UTC(), Rows: m.rows(told), Notes: slices.Concat(m.notes, m.asker.Notes())}
+	for _, p := range m.proxies {
+		p.asked.Via = m.asker.How(p.asked.Namespace, p.asked.Pod)
+		r.Proxies = append(r.Proxies, p.asked)
+	}
+	return r, slices.Contains(gone, true), nil
+}
+
+// ask asks one proxy for all sources. One that fails is told and leaves the others.
+func (m *Meter) ask(ctx context.Context, p *proxy) (told counter.Proxy, gone bool, fatal error) {
+	p.asked.Failed, p.asked.Missing = "", nil
+	failed := func(what string, err error) {
+		switch {
+		case err == nil:
+		case errors.Is(err, kube.ErrUnreachable), errors.Is(err, kube.ErrUnauthorized):
+			fatal = err
+		case errors.Is(err, kube.ErrAbsent), errors.Is(err, kube.ErrForbidden), errors.Is(err, kube.ErrTimeout):
+			gone = gone || errors.Is(err, kube.ErrAbsent)
+			p.asked.Failed = err.Error()
+		default:
+			p.asked.Missing = append(p.asked.Missing, fmt.Sprintf("%s: %v", what, err))
+		}
+	}
+	get := func(what string, err error) bool {
+		failed(what, err)
+		return fatal == nil && p.asked.Failed == ""
+	}
+	ns, pod := p.asked.Namespace, p.asked.Pod
+	var err error
+	told.Hosts, err = ask.Read(ctx, m.asker, ns, pod, "/clusters?format=json", admin.ReadHosts)
+	told.NoHosts = err != nil
+	if !get(string(counter.FromHosts), err) {
+		return told, gone, fatal
+	}
+	told.Stats, err = ask.Read(ctx, m.asker, ns, pod, counter.Path(), counter.Read)
+	if !get(string(counter.FromStats), err) {
+		return told, gone, fatal
+	}
+	told.Metrics, err = ask.Read(ctx, m.asker, ns, pod, counter.MetricsPath, counter.ReadMetrics)
+	if !get(string(counter.FromMetrics), err) {
+		return told, gone, fatal
+	}
+	if !p.known {
+		p.matcher, err = ask.Read(ctx, m.asker, ns, pod, "/config_dump?mask=bootstrap.stats_config.stats_matcher", matcher)
+		p.known = err == nil
+		failed("which statistics are kept", err)
+	}
+	told.Matcher = p.matcher
+	if p.matcher != nil {
+		all := counter.Recording(p.matcher)
+		p.asked.Recording = &all
+	}
+	return told, gone, fatal
+}
+
+// matcher reads which statistics an Envoy keeps.
+func matcher(r io.Reader) (*admin.StatsMatcher, error) {
+	var c admin.Config
+	if err := c.Read(r, ""); err != nil {
+		return nil, err
+	}
+	return c.Stats, nil
+}

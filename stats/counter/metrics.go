@@ -1,0 +1,154 @@
+package counter
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// MetricsPath asks a proxy for Istio's own metrics. The same are on ports 15020 and 15090 of the pod.
+const MetricsPath = "/stats/prometheus?filter=istio_"
+
+// Metric is what Istio's metrics say of one destination, summed over all other labels.
+type Metric struct {
+	Opened, Closed, Sent, Received, Requests uint64
+	tcp, http                                bool // something of the kind was there
+}
+
+// Metrics is what one reply in Prometheus' text form said, by destination service.
+type Metrics struct {
+	// Any: the proxy keeps metrics of Istio at all. Where it does, a destination that is not there had no traffic.
+	Any          bool
+	destinations map[string]*Metric
+}
+
+// Destination gives the metrics of a host; nil if there are none.
+func (m *Metrics) Destination(host string) *Metric {
+	if m == nil {
+		return nil
+	}
+	return m.destinations[strings.ToLower(host)]
+}
+
+// ReadMetrics reads a reply of /stats/prometheus: Istio's standard metrics of TCP and HTTP, as the side reports that sends. Others are
+// passed over. A line that should be one of these and cannot be read is an error.
+func ReadMetrics(r io.Reader) (*Metrics, error) {
+	m := &Metrics{destinations: map[string]*Metric{}}
+	in := bufio.NewReaderSize(r, maxLine)
+	for {
+		line, err := in.ReadSlice('\n')
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+			if err := skipLine(in); err != nil {
+				return nil, err
+			}
+			continue
+		case err != nil && !errors.Is(err, io.EOF):
+			return nil, fmt.Errorf("metrics: %w", err)
+		case len(line) == 0:
+			return m, nil
+		}
+		if err := m.take(strings.TrimSpace(string(line))); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (m *Metrics) take(line string) error {
+	name, rest, ok := strings.Cut(line, "{")
+	if !ok || !strings.HasPrefix(name, "istio_") {
+		return nil
+	}
+	m.Any = true
+	var field func(*Metric) *uint64
+	switch name {
+	case "istio_tcp_connections_opened_total":
+		field = func(d *Metric) *uint64 { return &d.Opened }
+	case "istio_tcp_connections_closed_total":
+		field = func(d *Metric) *uint64 { return &d.Closed }
+	case "istio_tcp_sent_bytes_total": // by the server: what came back
+		field = func(d *Metric) *uint64 { return &d.Received }
+	case "istio_tcp_received_bytes_total":
+		field = func(d *Metric) *uint64 { return &d.Sent }
+	case "istio_requests_total":
+		field = func(d *Metric) *uint64 { return &d.Requests }
+	default:
+		return nil
+	}
+	labels, value, err := labelled(rest)
+	if err != nil {
+		return fmt.Errorf("metrics: %s: %w", name, err)
+	}
+	host := strings.ToLower(labels["destination_service"])
+	if labels["reporter"] == "destination" || host == "" {
+		return nil
+	}
+	d := m.destinations[host]
+	if d == nil {
+		d = &Metric{}
+		m.destinations[host] = d
+	}
+	*field(d) += value
+	d.http = d.http || name == "istio_requests_total"
+	d.tcp = d.tcp || name != "istio_requests_total"
+	return nil
+}
+
+// labelled reads what follows the { of a sample: labels, } and a value.
+func labelled(s string) (map[string]string, uint64, error) {
+	labels := map[string]string{}
+	for {
+		s = strings.TrimLeft(s, ", ")
+		if rest, ok := strings.CutPrefix(s, "}"); ok {
+			value, err := sample(rest)
+			return labels, value, err
+		}
+		name, rest, ok := strings.Cut(s, `="`)
+		if !ok {
+			return nil, 0, errors.New("labels that do not end")
+		}
+		text, after, ok := quoted(rest)
+		if !ok {
+			return nil, 0, fmt.Errorf("label %s does not end", name)
+		}
+		labels[name], s = text, after
+	}
+}
+
+// quoted reads up to the closing quotation mark, with the escapes of Prometheus' text form.
+func quoted(s string) (text, rest string, ok bool) {
+	if end := strings.IndexAny(s, `"\`); end >= 0 && s[end] == '"' {
+		return s[:end], s[end+1:], true
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '"':
+			return b.String(), s[i+1:], true
+		case c == '\\' && i+1 < len(s):
+			i++
+			if s[i] == 'n' {
+				b.WriteByte('\n')
+			} else {
+				b.WriteByte(s[i])
+			}
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return "", "", false
+}
+
+// sample reads a value, with a timestamp after it or without.
+func sample(s string) (uint64, error) {
+	value, _, _ := strings.Cut(strings.TrimSpace(s), " ")
+	f, err := strconv.ParseFloat(value, 64)
+	if err != nil || math.IsNaN(f) || f < 0 || f >= math.MaxUint64 {
+		return 0, fmt.Errorf("%q is no count", value)
+	}
+	return uint64(f), nil
+}
