@@ -8,15 +8,12 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose"
-	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/gather"
-	"github.com/kubectl-egress/kubectl-egress/diagnose/trace"
 	"github.com/kubectl-egress/kubectl-egress/egress"
 	"github.com/kubectl-egress/kubectl-egress/kube"
 	"github.com/kubectl-egress/kubectl-egress/stats/admin"
@@ -114,139 +111,6 @@ func (m *Meter) aim(targets []string) {
 			m.targets = append(m.targets, h)
 		}
 	}
-}
-
-// finding is a Meter in the making.
-type finding struct {
-	*Meter
-	s     *snapshot.Snapshot
-	index map[string]int // of proxies, by NAMESPACE/POD
-}
-
-// at gives the index of a proxy, which is added when it is new.
-func (f *finding) at(p *snapshot.Proxy, hop egress.Hop) int {
-	if i, ok := f.index[p.Name()]; ok {
-		return i
-	}
-	one := proxy{
-		asked:   counter.Asked{Namespace: p.Namespace, Pod: p.Pod, Hop: hop, Gateway: p.Gateway},
-		matcher: p.Config.Stats, known: p.Config.Stats != nil,
-	}
-	if p.State.Kind != snapshot.Read && p.State.Kind != "" {
-		one.asked.Failed = p.State.Detail
-	}
-	f.index[p.Name()] = len(f.proxies)
-	f.proxies = append(f.proxies, one)
-	return len(f.proxies) - 1
-}
-
-// add adds a point once.
-func (f *finding) add(p point) {
-	if !slices.Contains(f.points, p) {
-		f.points = append(f.points, p)
-	}
-}
-
-// gateways adds what a path uses at the gateway's pods: what the path was followed through, or what by its name is meant for the host
-// where it could not be followed that far.
-func (f *finding) gateways(p *trace.Path) {
-	followed := map[string]bool{}
-	for _, leg := range p.At(egress.AtGateway) {
-		if leg.Proxy == nil || leg.Proxy.Pod == "" || len(leg.Exits) == 0 {
-			continue
-		}
-		followed[leg.Proxy.Name()] = true
-		for _, e := range leg.Exits {
-			f.add(point{f.at(leg.Proxy, egress.AtGateway), p.Path, destination(p.Path, leg.Proxy, e.Cluster, egress.AtGateway)})
-		}
-	}
-	if p.Mode == egress.Direct {
-		return
-	}
-	for i := range f.s.Proxies {
-		proxy := &f.s.Proxies[i]
-		if proxy.Role != snapshot.AtGateway || proxy.Gateway != p.Gateway || followed[proxy.Name()] {
-			continue
-		}
-		at := f.at(proxy, egress.AtGateway)
-		for _, c := range byName(proxy, p.Path) {
-			f.add(point{at, p.Path, destination(p.Path, proxy, c, egress.AtGateway)})
-		}
-	}
-}
-
-// byName gives the clusters that are the host's by their name: those of the path's port or, where TLS is begun on the way, of any.
-func byName(proxy *snapshot.Proxy, p egress.Path) []*admin.Cluster {
-	var of []*admin.Cluster
-	for i := range proxy.Config.Clusters {
-		c := &proxy.Config.Clusters[i]
-		name, ok := trace.ParseCluster(c.Name)
-		if !ok || !strings.EqualFold(name.Host, string(p.Host)) {
-			continue
-		}
-		if name.Port == p.Port || p.Mode == egress.TLSOrigination || p.Mode == egress.MTLSOrigination {
-			of = append(of, c)
-		}
-	}
-	return of
-}
-
-// destination is what a proxy's counters say of a path that leaves by a cluster.
-func destination(p egress.Path, proxy *snapshot.Proxy, c *admin.Cluster, hop egress.Hop) counter.Destination {
-	d := counter.Destination{
-		Cluster: c.Name, Service: string(p.Host), HTTP: p.Protocol == egress.ProtocolHTTP, TLS: c.TLS != nil,
-		Lookup: c.Type == admin.DynamicForward,
-	}
-	if hop == egress.AtSidecar && p.Mode != egress.Direct {
-		d.Service = "" // Istio's metrics count all that goes to the gateway together
-	}
-	if !d.Lookup {
-		return d
-	}
-	if name, ok := trace.ParseCluster(c.Name); ok {
-		d.Cache = name.Host + "_dfp_dns_cache" // as istiod names it
-		return d
-	}
-	for _, l := range proxy.Config.Listeners {
-		for _, chain := range l.Chains {
-			for _, filter := range chain.Filters {
-				if filter.SNI != nil && filter.SNI.Cache != "" {
-					d.Cache = filter.SNI.Cache
-				}
-			}
-		}
-	}
-	return d
-}
-
-// client is what a path uses at the sidecars of a namespace.
-type client struct {
-	namespace string
-	path      egress.Path
-	dest      counter.Destination
-}
-
-// clients adds what the paths use at the sidecars that were looked at, and gives it for all others of the same namespaces.
-func (f *finding) clients(paths []trace.Path, all bool) []client {
-	var sent []client
-	for i := range paths {
-		p := &paths[i]
-		if !all && p.Mode != egress.Direct {
-			continue
-		}
-		for _, leg := range p.At(egress.AtSidecar) {
-			if leg.Proxy == nil || leg.Proxy.Pod == "" {
-				continue
-			}
-			at := f.at(leg.Proxy, egress.AtSidecar)
-			for _, e := range leg.Exits {
-				d := destination(p.Path, leg.Proxy, e.Cluster, egress.AtSidecar)
-				f.add(point{at, p.Path, d})
-				sent = append(sent, client{leg.Proxy.Namespace, p.Path, d})
-			}
-		}
-	}
-	return sent
 }
 
 // Read asks all proxies. An error means that the API server cannot be reached or the context ended; what goes wrong with one proxy is

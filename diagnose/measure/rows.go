@@ -2,15 +2,10 @@ package measure
 
 import (
 	"cmp"
-	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/kubectl-egress/kubectl-egress/egress"
-	"github.com/kubectl-egress/kubectl-egress/kube"
 	"github.com/kubectl-egress/kubectl-egress/stats/counter"
 )
 
@@ -68,83 +63,4 @@ func (m *Meter) looked(p *counter.Proxy, at point) []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
-}
-
-var podsOf = kube.Resource{Version: "v1", Resource: "pods"}
-
-// meshed is the label that Istio's injection puts on every pod with a sidecar.
-const meshed = "security.istio.io/tlsMode=istio"
-
-// wirePod is what is read of a pod.
-type wirePod struct {
-	Metadata struct {
-		Namespace string `json:"namespace"`
-		Name      string `json:"name"`
-		Deleted   string `json:"deletionTimestamp"`
-	} `json:"metadata"`
-	Status struct {
-		Phase string `json:"phase"`
-	} `json:"status"`
-}
-
-// spread adds all clients of the namespaces whose sidecars were looked at: what one sends, by Istio's configuration for its namespace,
-// the others send as well. only leaves it at the one that was named.
-func (f *finding) spread(ctx context.Context, c Client, sent []client, only bool) error {
-	var namespaces []string
-	for _, s := range sent {
-		namespaces = append(namespaces, s.namespace)
-	}
-	slices.Sort(namespaces)
-	if only {
-		return nil
-	}
-	for _, ns := range slices.Compact(namespaces) {
-		pods, err := clientsIn(ctx, c, ns)
-		switch {
-		case errors.Is(err, kube.ErrForbidden):
-			f.notes = append(f.notes, fmt.Sprintf("clients in namespace %s could not be listed, one is shown: %v", ns, err))
-			continue
-		case err != nil:
-			return fmt.Errorf("find the clients in namespace %s: %w", ns, err)
-		}
-		if len(pods) > maxClients {
-			f.notes = append(f.notes, fmt.Sprintf("namespace %s: %d of %d clients asked", ns, maxClients, len(pods)))
-			pods = pods[:maxClients]
-		}
-		for _, name := range pods {
-			f.client(ns, name, sent)
-		}
-	}
-	return nil
-}
-
-func (f *finding) client(namespace, pod string, sent []client) {
-	at, ok := f.index[namespace+"/"+pod]
-	if !ok {
-		at = len(f.proxies)
-		f.index[namespace+"/"+pod] = at
-		f.proxies = append(f.proxies, proxy{asked: counter.Asked{Namespace: namespace, Pod: pod, Hop: egress.AtSidecar}})
-	}
-	for _, s := range sent {
-		if s.namespace == namespace {
-			f.add(point{at, s.path, s.dest})
-		}
-	}
-}
-
-func clientsIn(ctx context.Context, c Client, namespace string) ([]string, error) {
-	var names []string
-	o := kube.ListOptions{Labels: meshed, Restart: func() { names = nil }}
-	err := c.List(ctx, podsOf, namespace, o, func(raw json.RawMessage) error {
-		var p wirePod
-		if err := json.Unmarshal(raw, &p); err != nil {
-			return err
-		}
-		if p.Metadata.Deleted == "" && p.Status.Phase == "Running" {
-			names = append(names, p.Metadata.Name)
-		}
-		return nil
-	})
-	slices.Sort(names)
-	return names, err
 }
