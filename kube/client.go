@@ -52,6 +52,7 @@ type Client struct {
 	server    string // the API server's address, for people
 	context   string // of the kubeconfig; empty if there is none
 	client    func() (*rest.RESTClient, error)
+	streams   func() (*rest.RESTClient, error) // for logs
 	admin     adminPool
 }
 
@@ -96,7 +97,8 @@ func New(g genericclioptions.RESTClientGetter, o Options) (*Client, error) {
 	if f, ok := g.(*genericclioptions.ConfigFlags); ok && f.Context != nil && *f.Context != "" {
 		c.context = *f.Context
 	}
-	c.client = sync.OnceValues(c.connect)
+	c.client = sync.OnceValues(func() (*rest.RESTClient, error) { return restClient(c.config) })
+	c.streams = sync.OnceValues(c.connectStreams)
 	return c, nil
 }
 
@@ -106,12 +108,12 @@ func (c *Client) Namespace() string { return c.namespace }
 // Close ends the port-forwards that EnvoyGet keeps open.
 func (c *Client) Close() { c.admin.close() }
 
-// connect builds the REST client. It knows no types but Status: objects are decoded by encoding/json into whatever the
+// restClient builds the REST client. It knows no types but Status: objects are decoded by encoding/json into whatever the
 // caller brings, so that no scheme has to be filled when the program starts.
-func (c *Client) connect() (*rest.RESTClient, error) {
+func restClient(given *rest.Config) (*rest.RESTClient, error) {
 	scheme := runtime.NewScheme()
 	scheme.AddUnversionedTypes(schema.GroupVersion{Version: "v1"}, &metav1.Status{})
-	config := rest.CopyConfig(c.config)
+	config := rest.CopyConfig(given)
 	config.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
 	config.ContentType = runtime.ContentTypeJSON
 	config.AcceptContentTypes = runtime.ContentTypeJSON
@@ -128,6 +130,11 @@ func (c *Client) request(method string, r Resource, namespace, name string) (*re
 	if err != nil {
 		return nil, err
 	}
+	return requestBy(client, method, r, namespace, name)
+}
+
+// requestBy is request by one of the connections.
+func requestBy(client *rest.RESTClient, method string, r Resource, namespace, name string) (*rest.Request, error) {
 	prefix := []string{"/apis", r.Group, r.Version}
 	if r.Group == "" {
 		prefix = []string{"/api", r.Version}

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/go-logr/logr"
 	"k8s.io/client-go/rest"
@@ -107,42 +106,6 @@ func (g *gate) shut() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.done = true
-}
-
-// LogOptions say which lines of a container's log to read. The zero value reads all there are.
-type LogOptions struct {
-	Follow     bool          // go on until the context ends
-	Since      time.Duration // how far back; 0: from the beginning. The kubelet knows whole seconds, so it is rounded up
-	Tail       int64         // at most so many last lines; 0: no limit
-	LimitBytes int64         // at most so many bytes; 0: no limit
-}
-
-// Logs reads a container's log. The context holds until the reader is closed. --request-timeout does not apply, so that
-// logs can be followed.
-func (c *Client) Logs(ctx context.Context, p Pod, o LogOptions) (io.ReadCloser, error) {
-	about := operation{doing: "read the log of", verb: "get", resource: pods, sub: "log", namespace: p.Namespace, name: p.Name}
-	request, err := c.request(http.MethodGet, pods, p.Namespace, p.Name)
-	if err != nil {
-		return nil, c.fail(ctx, about, err)
-	}
-	request.SubResource("log")
-	if p.Container != "" {
-		request.Param("container", p.Container)
-	}
-	if o.Follow {
-		request.Param("follow", "true")
-	}
-	seconds := int64((o.Since + time.Second - 1) / time.Second)
-	for name, value := range map[string]int64{"sinceSeconds": seconds, "tailLines": o.Tail, "limitBytes": o.LimitBytes} {
-		if value > 0 {
-			request.Param(name, strconv.FormatInt(value, 10))
-		}
-	}
-	body, err := request.Stream(ctx)
-	if err != nil {
-		return nil, c.fail(ctx, about, err)
-	}
-	return body, nil
 }
 
 // PodGet asks a pod's HTTP port by way of the API server, without a connection of its own. The answer is cut at 1 MiB.

@@ -167,6 +167,9 @@ func TestLogs(t *testing.T) {
 		{"everything asked for", Pod{"shop", "a", "istio-proxy"}, LogOptions{Follow: true, Since: 90 * time.Second, Tail: 5, LimitBytes: 100}, url.Values{
 			"container": {"istio-proxy"}, "follow": {"true"}, "sinceSeconds": {"90"}, "tailLines": {"5"}, "limitBytes": {"100"},
 		}},
+		{"as they were taken", Pod{"shop", "a", "istio-proxy"}, LogOptions{Timestamps: true, Previous: true, Since: time.Hour, SinceTime: time.Date(2026, 11, 21, 8, 0, 1, 999, time.FixedZone("", 3600))}, url.Values{
+			"container": {"istio-proxy"}, "timestamps": {"true"}, "previous": {"true"}, "sinceTime": {"2026-11-21T07:00:01Z"},
+		}},
 		{"part of a second", Pod{"shop", "a", ""}, LogOptions{Since: time.Millisecond}, url.Values{"sinceSeconds": {"1"}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
