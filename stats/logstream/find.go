@@ -69,7 +69,17 @@ func (f *Finder) Find(ctx context.Context) ([]Source, error) {
 			}
 		}
 	}
-	return slices.Compact(all), nil
+	return once(all), nil
+}
+
+// once leaves out what is there a second time: two Services may stand before the same pods.
+func once(all []Source) []Source {
+	seen := make(map[Source]bool, len(all))
+	return slices.DeleteFunc(all, func(s Source) bool {
+		again := seen[s]
+		seen[s] = true
+		return again
+	})
 }
 
 func (f *Finder) gateway(ctx context.Context, g mesh.Gateway) ([]Source, error) {

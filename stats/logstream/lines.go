@@ -3,6 +3,7 @@ package logstream
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 )
 
@@ -97,6 +98,30 @@ func (l *lines) rest() []byte {
 		return nil
 	}
 	return l.buf[l.from:l.to]
+}
+
+// Chunks hands all that a reader gives to handle, in chunks of whole lines and as soon as they have come; the last line may be without
+// end. What handle is given holds until it returns, and its error ends it.
+func Chunks(r io.Reader, handle func(chunk []byte) error) error {
+	l := lines{r: r}
+	for {
+		chunk, err := l.next()
+		if err == nil {
+			if err := handle(chunk); err != nil {
+				return err
+			}
+			continue
+		}
+		if rest := l.rest(); len(rest) > 0 {
+			if err := handle(rest); err != nil {
+				return err
+			}
+		}
+		if ended(err) {
+			return nil
+		}
+		return fmt.Errorf("read lines: %w", err)
+	}
 }
 
 // ended says whether a reader came to its end in order, rather than having been cut.
