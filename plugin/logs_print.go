@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -54,6 +55,7 @@ func (c *logsCommand) printer(gateways []mesh.Gateway) *logPrinter {
 	}
 	p.joiner = &accesslog.Joiner{Emit: p.row}
 	if gateways != nil {
+		p.joiner.Covers = func(address []byte) bool { return hasAddress(gateways, string(address)) }
 		p.joiner.Gateway = func(namespace, name []byte) bool {
 			for _, g := range gateways {
 				if string(namespace) == g.Namespace && string(name) == g.Service {
@@ -64,6 +66,18 @@ func (c *logsCommand) printer(gateways []mesh.Gateway) *logPrinter {
 		}
 	}
 	return p
+}
+
+// hasAddress says whether a pod of the gateways has that IP address.
+func hasAddress(gateways []mesh.Gateway, address string) bool {
+	for _, g := range gateways {
+		for _, pod := range g.Pods {
+			if slices.Contains(pod.IPs, address) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // take is the logstream.Handler.

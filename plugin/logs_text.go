@@ -30,7 +30,7 @@ func (c *columns) append(b []byte, cells []string) []byte {
 		if cell != "" {
 			end = len(b)
 		}
-		for range c.widths[i] - width + 2 {
+		for range max(c.widths[i]-width, 0) + 2 {
 			b = append(b, ' ')
 		}
 	}
@@ -95,6 +95,8 @@ func verdictWords(v accesslog.Verdict) string {
 		return "through the gateway"
 	case accesslog.NeverSeen:
 		return "NEVER SEEN by the gateway"
+	case accesslog.Unread:
+		return "gateway's log not read"
 	case accesslog.Round:
 		return "went ROUND the gateway"
 	case accesslog.Blocked:
@@ -179,8 +181,11 @@ func sentTo(l *accesslog.Line) string {
 	case accesslog.OtherCluster:
 		return "to " + orDash(l.UpstreamCluster) + " " + orDash(l.UpstreamHost)
 	}
-	if l.UpstreamHost != nil {
+	switch {
+	case l.UpstreamHost != nil:
 		return "to " + string(l.UpstreamHost)
+	case l.Source == accesslog.SNIProxy && l.Code < 400:
+		return "outside"
 	}
 	return "nowhere"
 }

@@ -13,6 +13,7 @@ type Verdict string
 const (
 	Through   Verdict = "through-gateway" // both hops wrote a line for the same connection
 	NeverSeen Verdict = "never-seen"      // the sidecar sent it to the gateway, which wrote no line about it
+	Unread    Verdict = "gateway-unread"  // the sidecar sent it to a gateway whose log of that time is not among the lines
 	Round     Verdict = "round-gateway"   // the sidecar sent it straight outside
 	Blocked   Verdict = "blocked"         // the sidecar sent it nowhere
 	NoSidecar Verdict = "no-sidecar"      // the gateway wrote a line, no sidecar did: a client without one, or one that is not read
@@ -46,8 +47,10 @@ type Joiner struct {
 	Window  time.Duration                     // how long to wait for the other line; default 15 s: Envoy writes up to 10 s late
 	Most    int                               // rows that wait at the same time, default 10,000; the oldest give way
 	Gateway func(namespace, name []byte) bool // which services are gateways; nil: by their name
+	Covers  func(address []byte) bool         // whether the log of the gateway with that IP address is read; nil: it wrote a line before
 	Emit    func(Row) error                   // takes what is found
 
+	first   map[string]time.Time // when each gateway, by its address, wrote its first line
 	now     time.Time
 	open    map[string][]*partial // by the address that both hops write
 	order   []*partial            // oldest first
@@ -144,12 +147,37 @@ func (j *Joiner) emit(p *partial) error {
 	switch {
 	case p.Sidecar != nil && p.Gateway != nil:
 		p.Verdict = Through
+	case p.Sidecar != nil && !j.covers(p.Sidecar):
+		p.Verdict = Unread
 	case p.Sidecar != nil:
 		p.Verdict = NeverSeen
 	default:
 		p.Verdict = NoSidecar
 	}
 	return j.Emit(p.Row)
+}
+
+// covers says whether the log of the gateway that a sidecar spoke to is there, from that time on at least: of a pod that is gone it
+// could not be told what it saw.
+func (j *Joiner) covers(sidecar *Line) bool {
+	address := addressOnly(sidecar.UpstreamHost)
+	if j.Covers != nil && j.Covers(address) {
+		return true
+	}
+	first, seen := j.first[string(address)]
+	return seen && !first.After(sidecar.At().Add(apart))
+}
+
+// remember notes when a gateway wrote first.
+func (j *Joiner) remember(gateway *Line) {
+	address := addressOnly(gateway.DownstreamLocal)
+	if _, seen := j.first[string(address)]; seen || address == nil {
+		return
+	}
+	if j.first == nil {
+		j.first = map[string]time.Time{}
+	}
+	j.first[string(address)] = gateway.At()
 }
 
 func without(list []*partial, p *partial) []*partial {
@@ -191,6 +219,7 @@ func (j *Joiner) addSidecar(l *Line) error {
 }
 
 func (j *Joiner) addGateway(line *Line) error {
+	j.remember(line)
 	p := j.partner(string(line.DownstreamRemote), func(p *partial) bool { return p.Gateway == nil && samePassage(p.Sidecar, line) })
 	p.Gateway = line
 	if p.wants() {
