@@ -51,10 +51,10 @@ func (l *Line) AppendJSON(b []byte) []byte {
 
 func (l *Line) appendTime(b []byte, t time.Time) []byte {
 	layout := "2006-01-02T15:04:05.000Z07:00"
-	if l.Format == NginxStream {
+	switch {
+	case l.Format == NginxStream:
 		layout = time.RFC3339
-	}
-	if l.Format == MixerJSON || l.Format == CustomFormat {
+	case t.Nanosecond()%int(time.Millisecond) != 0: // mixer, and formats of one's own
 		layout = time.RFC3339Nano
 	}
 	return append(t.UTC().AppendFormat(b, layout), '"')
@@ -132,7 +132,7 @@ func appendQuoted[T string | []byte](b []byte, v T) []byte {
 		r, size := utf8.DecodeRuneInString(string(v[i:min(i+utf8.UTFMax, len(v))]))
 		switch {
 		case r == utf8.RuneError && size <= 1:
-			b = append(b, `\ufffd`...)
+			b = utf8.AppendRune(b, utf8.RuneError)
 		case unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029':
 			b = appendEscape(b, r)
 		default:
