@@ -25,8 +25,10 @@ type Options struct {
 	Namespace string
 	// FailOnWarning makes warnings alone end with exit code 4.
 	FailOnWarning bool
-	ToolVersion   string
-	Gather        gather.Options
+	// Security judges also who can go round the gateway; what that needs has to be gathered (gather.Options.Security).
+	Security    bool
+	ToolVersion string
+	Gather      gather.Options
 }
 
 // Check diagnoses a cluster. It only reads. An error means that there is no report: the cluster cannot be reached, or a target
@@ -49,8 +51,12 @@ func Judge(s *snapshot.Snapshot, o Options) (report.Report, error) {
 	if err != nil {
 		return report.Report{}, err
 	}
+	findings := check.Run(s, paths)
+	if o.Security {
+		findings = append(findings, check.Security(s, paths, o.Namespace)...)
+	}
 	return report.Build(report.Input{
-		ToolVersion: o.ToolVersion, IstioVersion: s.Facts.Version.String(), Paths: paths, Findings: check.Run(s, paths), Notes: s.Notes,
+		ToolVersion: o.ToolVersion, IstioVersion: s.Facts.Version.String(), Paths: paths, Findings: findings, Notes: s.Notes,
 		FailOnWarning: o.FailOnWarning, Took: time.Since(start),
 	}), nil
 }

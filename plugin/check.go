@@ -39,11 +39,16 @@ func newCheck(t *tool) *cobra.Command {
 		Long: "Diagnose egress paths: follow each host through the real configuration of the sidecars and of the gateway, and say why where " +
 			"it does not arrive. Without an argument every egress path of the mesh is looked at, made by this tool or by hand; " +
 			"-n narrows that to one namespace. It only reads.\n\n" +
+			"--security also judges whether workloads can leave without the gateway, and who may use it: NetworkPolicies, outbound " +
+			"traffic policy, pods without a sidecar, ports and addresses kept out of its sight, other ports of a host, the gateway's nodes " +
+			"and callers. It needs the rights to list pods, namespaces, nodes, networkpolicies and authorizationpolicies in all namespaces; " +
+			"what may not be read is unknown.\n\n" +
 			"Exit codes: 0 fine; 1 the cluster failed, or something could not be read; 3 a check failed; " +
 			"4 only warnings, with --fail-on=warning; 124 timed out. They are the same whatever --output says: junit is for CI servers, " +
 			"sarif for code scanning, html one page for people who have no terminal",
 		Example: t.examples(
 			"every egress path of the mesh", "check",
+			"can anybody go round the gateway?", "check --security",
 			"one host, as a certain workload sees it", "check edition.cnn.com --from-pod=default/sleep",
 			"in a pipeline: wait until all is well, at most two minutes", "check --wait --timeout=2m -o junit > egress.xml"),
 		GroupID: groupRead,
@@ -71,6 +76,7 @@ func newCheck(t *tool) *cobra.Command {
 type sources struct {
 	fromPod    string
 	everywhere bool
+	security   bool
 	maxPods    int
 }
 
@@ -78,12 +84,13 @@ func (s *sources) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&s.fromPod, "from-pod", "", "Only the sidecar of this workload: [NAMESPACE/]POD or the Deployment that made it (default: one of each namespace)")
 	everywhere(cmd, &s.everywhere, "All namespaces, whatever -n or the kubeconfig say; the default without -n")
+	f.BoolVar(&s.security, "security", false, "Also who can go round the gateway, and who may use it")
 	f.IntVar(&s.maxPods, "max-pods", 5, "How many pods of each gateway are looked at")
 }
 
 // options says what is gathered. namespace is where --from-pod is looked for.
 func (s *sources) options(namespace string) gather.Options {
-	return gather.Options{From: s.fromPod, Namespace: namespace, MaxPods: s.maxPods}
+	return gather.Options{From: s.fromPod, Namespace: namespace, MaxPods: s.maxPods, Security: s.security}
 }
 
 func (s *sources) parse(cmd *cobra.Command) error {
@@ -116,6 +123,7 @@ func (c *checkCommand) run(ctx context.Context) error {
 		FailOnWarning: c.failOn.value == "warning",
 		ToolVersion:   Version(),
 		Namespace:     *c.tool.config.Namespace,
+		Security:      c.gather.security,
 	}
 	if c.from != "" {
 		s, err := c.tool.load(c.from)

@@ -34,7 +34,7 @@ type Check struct {
 	Hop      egress.Hop
 	Direct   bool              // it is about paths without a gateway as well
 	Needs    []snapshot.Source // if one of these was not read, the result is Unknown and Run is not called
-	// Run is nil for the few checks that are about no single path or about what the others leave.
+	// Run is nil for the checks that are about no single path or about what the others leave, those of security among them.
 	Run func(*snapshot.Snapshot, trace.Path) []Finding
 	Why string // for explain: what happens and why it matters
 	Fix string // for explain: how to mend it

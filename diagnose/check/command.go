@@ -23,6 +23,7 @@ func remove(path string) op             { return op{Op: "remove", Path: path} }
 var resources = map[string]string{
 	"Gateway": "gateways.networking.istio.io", "VirtualService": "virtualservice", "DestinationRule": "destinationrule",
 	"ServiceEntry": "serviceentry", "EnvoyFilter": "envoyfilter",
+	"NetworkPolicy": "networkpolicy", "Sidecar": "sidecars.networking.istio.io",
 }
 
 // patch is the command that changes an object by a JSON patch.

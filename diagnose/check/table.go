@@ -30,10 +30,20 @@ func Table() []Check {
 		updateRefused,           // EGR043
 		filterTooWide,           // EGR044
 		sniProxyNotThere,        // EGR047
+		identityNotSeen,         // EGR050, a check of security
 		noAccessLog,             // EGR051
 		counterNotRecorded,      // EGR052
 		unexplained,             // EGR056
 		setUnreadable,           // EGR057
 		pathsHidden,             // EGR058
+		networkOpen,             // EGR059, this and those that follow: checks of security
+		networkTooTight,         // EGR060
+		unknownHostsPass,        // EGR061
+		withoutSidecar,          // EGR062
+		pastSidecar,             // EGR063
+		otherPortDirect,         // EGR064
+		nodesShared,             // EGR065
+		callerNotKnown,          // EGR066
+		everybodyAllowed,        // EGR067
 	}
 }

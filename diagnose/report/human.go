@@ -15,11 +15,11 @@ func human(r Report, o Options) string {
 	if o.Program == "" {
 		o.Program = "kubectl egress"
 	}
-	d := drawing{Options: o, r: &r, told: map[string]string{}}
+	d := drawing{Options: o, r: &r, told: map[string]string{}, guards: check.SecurityCodes()}
 	if len(r.Paths) == 0 {
 		d.line("no egress path found" + d.because())
 	}
-	d.findings("")
+	d.findings("", false)
 	heads := d.heads()
 	for i := range r.Paths {
 		if d.b.Len() > 0 {
@@ -27,8 +27,9 @@ func human(r Report, o Options) string {
 		}
 		d.line(heads[i])
 		d.hops(&r.Paths[i])
-		d.findings(r.Paths[i].name())
+		d.findings(r.Paths[i].name(), false)
 	}
+	d.security()
 	d.line("")
 	d.line(d.sums())
 	return d.b.String()
@@ -45,9 +46,10 @@ func (d *drawing) because() string {
 // drawing is the text being made.
 type drawing struct {
 	Options
-	r    *Report
-	b    strings.Builder
-	told map[string]string // what was told in full, and for which path: one cause may stop many
+	r      *Report
+	b      strings.Builder
+	guards map[check.Code]bool // the checks of security
+	told   map[string]string   // what was told in full, and for which path: one cause may stop many
 }
 
 func (d *drawing) line(s string) { d.b.WriteString(strings.TrimRight(s, " ") + "\n") }
@@ -129,9 +131,10 @@ func (d *drawing) arrow(label string, broken bool) string {
 }
 
 // findings tells of one path what is not a pass; what only limits sight is left to the sums.
-func (d *drawing) findings(path string) {
+func (d *drawing) findings(path string, security bool) {
 	for _, f := range d.r.Findings {
-		if f.Path != path || f.State == check.Pass || f.State == check.Skip {
+		quiet := f.State == check.Pass || f.State == check.Skip
+		if f.Path != path || d.guards[f.Code] != security || quiet && (!security || f.Message == "") {
 			continue
 		}
 		before, again := d.told[f.Message+f.Fix]
@@ -162,6 +165,9 @@ func (d *drawing) findings(path string) {
 // mend tells the remedy. A command of more than one line stands at the margin, so that it can be copied as it is.
 func (d *drawing) mend(f Finding, indent string) {
 	why := fmt.Sprintf("why:  %s explain %s", d.Program, f.Code)
+	if f.State == check.Pass || f.State == check.Skip {
+		return
+	}
 	switch {
 	case f.Fix == "":
 	case strings.Contains(f.Fix, "\n"):

@@ -22,6 +22,8 @@ type Snapshot struct {
 	// From is set if only the workload that it names was to be looked at.
 	From    string  `json:"from,omitempty"`
 	Proxies []Proxy `json:"proxies,omitempty"` // gateways first, then sidecars; sorted by namespace and pod
+	// Security is nil unless it was asked for.
+	Security *Security `json:"security,omitempty"`
 	// States says of every source how reading it went. One that is not in it was not asked for.
 	States map[Source]State `json:"states"`
 	// Notes are for people: what was left out, such as "default: 1 of 12 meshed pods".

@@ -38,6 +38,8 @@ type Options struct {
 	Parallel      int           // proxies read at the same time, default 8
 	Deadline      time.Duration // for each proxy, default 10 s
 	Facts         *mesh.Facts   // if discovered already
+	// Security reads also what tells who can go round the gateway: all namespaces, their pods and policies, and the nodes.
+	Security bool
 	// Set narrows what Proxies reads to one set: the pods of its gateway, which discovery need not have taken for one, and the
 	// workloads of namespaces that see it.
 	Set *egress.Set
@@ -65,6 +67,9 @@ func Gather(ctx context.Context, c Client, o Options) (*snapshot.Snapshot, error
 	both, bothCtx := errgroup.WithContext(ctx)
 	both.Go(func() error { return g.facts(bothCtx) })
 	both.Go(func() error { return g.objects(bothCtx) })
+	if g.o.Security {
+		both.Go(func() error { return g.security(bothCtx) })
+	}
 	if err := both.Wait(); err != nil {
 		return nil, err
 	}
