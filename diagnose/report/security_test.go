@@ -30,7 +30,8 @@ func TestSecuritySection(t *testing.T) {
 	for _, name := range []string{"posture-open", "posture-tight", "posture-held"} {
 		s := load(t, name)
 		text := written(t, secured(s), Human, Options{Unicode: true})
-		golden(t, filepath.Join("testdata", "security-"+name+".txt"), text)
+		_, section, _ := strings.Cut(text, "\nsecurity\n")
+		golden(t, filepath.Join("testdata", "security-"+name+".txt"), section[:strings.LastIndex(section, "\n\n")+1]) // without the sums of all checks
 		if strings.Index(text, "\nsecurity\n") < strings.LastIndex(text, "workload ─") {
 			t.Errorf("%s: the section is not below the paths:\n%s", name, text)
 		}
