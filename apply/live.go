@@ -41,12 +41,13 @@ func (p *Plan) live(ctx context.Context, want []*unstructured.Unstructured) (map
 	if err := p.knowIstio(ctx, places); err != nil {
 		return nil, err
 	}
-	for _, at := range places {
-		objs, err := p.listAt(ctx, at, wanted)
-		if err != nil {
-			return nil, fmt.Errorf("read the objects of %s: %w", p.What, err)
+	found, errs := make([][]*unstructured.Unstructured, len(places)), make([]error, len(places))
+	inParallel(len(places), func(int) bool { return true }, func(i int) { found[i], errs[i] = p.listAt(ctx, places[i], wanted) }, func(int) {})
+	for i := range places {
+		if errs[i] != nil {
+			return nil, fmt.Errorf("read the objects of %s: %w", p.What, errs[i])
 		}
-		for _, o := range objs {
+		for _, o := range found[i] {
 			now[refOf(o)] = o
 		}
 	}
