@@ -15,12 +15,12 @@ func TestAuthority(t *testing.T) {
 	t.Cleanup(func() { c.forget("authority") })
 	dir := t.TempDir()
 	wrong, right := filepath.Join(dir, "trial", "example.com.crt"), filepath.Join(dir, "right.crt")
-	c.plugin(0, "credential", "create", "e2e-unused", "--self-signed", "--out="+filepath.Dir(wrong))
-	c.plugin(0, "credential", "delete", "e2e-unused", "--yes")
+	c.plugin(0, "credential", "create", "e2e-unused", "--gateway="+c.gateway, "--self-signed", "--out="+filepath.Dir(wrong))
+	c.plugin(0, "credential", "delete", "e2e-unused", "--gateway="+c.gateway, "--yes")
 	if err := writeFile(right, c.outsideCA()); err != nil {
 		t.Fatal(err)
 	}
-	enable := []string{"enable", "--name=authority", "--domains=" + *host, "--mode=tls-origination", "--timeout=60s"}
+	enable := []string{"enable", "--name=authority", "--domains=" + *host, "--mode=tls-origination", "--gateway=" + c.gateway, "--timeout=60s"}
 	status := func(want int) {
 		t.Helper()
 		c.eventually("the gateway goes by the CA", 20*time.Second, func() (bool, string) {

@@ -33,6 +33,9 @@ func (m modeCase) set() string { return "e2e-" + m.mode }
 
 func (m modeCase) enable(more ...string) []string {
 	args := append([]string{"enable", "--name=" + m.set(), "--domains=" + strings.Join(m.hosts, ","), "--mode=" + m.mode, "--mtls=" + m.mtls, "--timeout=60s"}, m.flags...)
+	if m.mode != "direct" {
+		args = append(args, "--gateway="+*gatewayRef) // others may be there
+	}
 	return append(args, more...)
 }
 
@@ -100,12 +103,30 @@ func TestModes(t *testing.T) {
 		{url: "https://en.wikipedia.org", outside: "mesh-external/en", status: 200, direct: true},
 		{url: "https://edition.cnn.com", outside: "mesh-external/cnn", status: 200, direct: true},
 	}})
+	var lines []line
 	for _, m := range cases {
 		t.Run(m.mode+"-mtls-"+m.mtls, func(t *testing.T) {
 			c := newCluster(t)
+			from := time.Now()
 			c.life(m)
+			for _, tr := range m.trips {
+				if !tr.direct {
+					lines = append(lines, line{trip: tr, from: from, to: time.Now(), of: t.Name()})
+				}
+			}
 		})
 	}
+	c := newCluster(t)
+	for _, l := range lines {
+		c.logged(l)
+	}
+}
+
+// line is one of a gateway's access log that has to be there: of a trip, at some time.
+type line struct {
+	trip     trip
+	from, to time.Time
+	of       string // whose trip it was
 }
 
 // life leads one mode from declaration to removal.
@@ -141,11 +162,6 @@ func (c *cluster) travel(m modeCase) {
 			c.t.Errorf("%s from the client in another namespace went through the gateway: %t", trip.url, via)
 		}
 	}
-	for _, trip := range m.trips {
-		if !trip.direct {
-			c.logged(trip)
-		}
-	}
 }
 
 // content holds check to silence about a set's paths.
@@ -179,16 +195,21 @@ func (c *cluster) grows(tr trip) {
 }
 
 // logged waits for the gateway's line of a trip. Envoy writes lines of TCP connections up to ten seconds late.
-func (c *cluster) logged(tr trip) {
+func (c *cluster) logged(l line) {
 	c.t.Helper()
 	namespace, name := split(c.gateway)
-	c.eventually("the gateway logs "+tr.url, 20*time.Second, func() (bool, string) {
-		log := c.kube("-n", namespace, "logs", "deploy/"+name, "-c", "istio-proxy", "--since=60s")
-		for line := range strings.Lines(log) {
-			if strings.Contains(line, " "+tr.cluster+" ") && strings.Contains(line, tr.line) {
+	c.eventually("the gateway logs "+l.trip.url+" of "+l.of, 20*time.Second, func() (bool, string) {
+		log := c.kube("-n", namespace, "logs", "deploy/"+name, "-c", "istio-proxy", "--since-time="+l.from.UTC().Format(time.RFC3339))
+		for text := range strings.Lines(log) {
+			stamp, _, _ := strings.Cut(strings.TrimPrefix(text, "["), "]")
+			at, err := time.Parse(time.RFC3339, stamp)
+			if err != nil || at.Before(l.from) || at.After(l.to) {
+				continue
+			}
+			if strings.Contains(text, " "+l.trip.cluster+" ") && strings.Contains(text, l.trip.line) {
 				return true, ""
 			}
 		}
-		return false, fmt.Sprintf("no line with %s and %s", tr.cluster, tr.line)
+		return false, fmt.Sprintf("no line with %s and %s", l.trip.cluster, l.trip.line)
 	})
 }

@@ -9,7 +9,7 @@ import (
 // fakes get wrong.
 
 func enableArgs(more ...string) []string {
-	return append([]string{"enable", "--domains=" + *host, "--mode=passthrough", "--mtls=off", "--name=refusals", "--timeout=60s"}, more...)
+	return append([]string{"enable", "--domains=" + *host, "--mode=passthrough", "--mtls=off", "--name=refusals", "--gateway=" + *gatewayRef, "--timeout=60s"}, more...)
 }
 
 // nothing runs a command that must be refused with a message that holds the words, and change nothing.
@@ -85,7 +85,7 @@ func TestHostOfAnotherSetIsRefused(t *testing.T) {
 	c := newCluster(t)
 	t.Cleanup(func() { c.forget("refusals") })
 	c.plugin(0, enableArgs()...)
-	c.nothing(2, []string{*host, "refusals"}, "enable", "--domains="+*host, "--name=another")
+	c.nothing(2, []string{*host, "refusals"}, "enable", "--domains="+*host, "--name=another", "--gateway="+*gatewayRef)
 }
 
 func TestConflictIsRefusedAndForced(t *testing.T) {

@@ -13,7 +13,7 @@ func TestSetChanges(t *testing.T) {
 	t.Cleanup(func() { c.forget("changing") })
 	change := func(domains string, more ...string) {
 		t.Helper()
-		c.plugin(0, append([]string{"enable", "--name=changing", "--domains=" + domains, "--timeout=60s"}, more...)...)
+		c.plugin(0, append([]string{"enable", "--name=changing", "--domains=" + domains, "--gateway=" + c.gateway, "--timeout=60s"}, more...)...)
 	}
 	expect := func(url, outside string, want bool) {
 		t.Helper()
@@ -27,7 +27,7 @@ func TestSetChanges(t *testing.T) {
 	change("en.wikipedia.org,de.wikipedia.org", "--mode=passthrough")
 	expect("https://en.wikipedia.org", en, true)
 	expect("https://de.wikipedia.org", de, true)
-	if r := c.plugin(1, "diff", "--name=changing", "--domains=de.wikipedia.org", "--mode=passthrough"); !strings.Contains(r.stdout, "-  - en.wikipedia.org") {
+	if r := c.plugin(1, "diff", "--name=changing", "--gateway="+c.gateway, "--domains=de.wikipedia.org", "--mode=passthrough"); !strings.Contains(r.stdout, "-  - en.wikipedia.org") {
 		t.Errorf("diff does not say which host would go:\n%s", r)
 	}
 	change("de.wikipedia.org", "--mode=passthrough")
@@ -43,7 +43,7 @@ func TestSetChanges(t *testing.T) {
 	if left := c.kube("get", "envoyfilters.networking.istio.io", "-A", "-o", "name"); strings.TrimSpace(left) != "" {
 		t.Errorf("left of the mode before: %s", left)
 	}
-	c.plugin(0, "diff", "--name=changing", "--domains=de.wikipedia.org", "--mode=http")
+	c.plugin(0, "diff", "--name=changing", "--gateway="+c.gateway, "--domains=de.wikipedia.org", "--mode=http")
 	c.plugin(0, "cleanup", "changing", "--yes")
 	c.gone()
 }

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // ownGateway is a gateway with an SNI proxy that a test installs for itself.
@@ -47,6 +48,7 @@ func TestTogether(t *testing.T) {
 		for _, s := range sets {
 			c.plugin(0, s.enable("--gateway="+ownGateway)...)
 		}
+		from := time.Now()
 		for _, s := range sets {
 			c.travel(s)
 			if s.mode == "sni-proxy" {
@@ -54,6 +56,11 @@ func TestTogether(t *testing.T) {
 			}
 			if s.mode == "mtls-origination" {
 				c.knownByCertificate()
+			}
+		}
+		for _, s := range sets {
+			for _, tr := range s.trips {
+				c.logged(line{trip: tr, from: from, to: time.Now(), of: s.set()})
 			}
 		}
 		rep := c.check()
@@ -131,6 +138,7 @@ func (c *cluster) proxied(m modeCase) {
 func (c *cluster) knownByCertificate() {
 	c.t.Helper()
 	namespace, name := split(*clientRef)
+	from := time.Now()
 	page := c.kube("-n", namespace, "exec", "deploy/"+name, "-c", name, "--", "curl", "-sS", "--max-time", "15", "http://"+nginxHost)
 	if !strings.Contains(page, "Welcome to nginx!") {
 		c.t.Errorf("the server that demands certificates gave %q", page)
@@ -138,7 +146,8 @@ func (c *cluster) knownByCertificate() {
 	if n := c.counter(out(443, nginxHost), "rq_total"); n == 0 {
 		c.t.Error("the gateway counted no request to it")
 	}
-	c.logged(trip{url: "http://" + nginxHost, cluster: out(443, nginxHost), line: `"GET / HTTP/`})
+	asked := trip{url: "http://" + nginxHost, cluster: out(443, nginxHost), line: `"GET / HTTP/`}
+	c.logged(line{trip: asked, from: from, to: time.Now(), of: "the server that demands certificates"})
 }
 
 func writeFile(file, text string) error { return os.WriteFile(file, []byte(text), 0o600) }

@@ -10,8 +10,8 @@ func TestTwoWildcardSets(t *testing.T) {
 			c := newCluster(t)
 			const en, many = "mesh-external/en", "mesh-external/many"
 			t.Cleanup(func() { c.run("", c.egress, "cleanup", "--all", "--yes") })
-			c.plugin(0, "enable", "--name=one", "--domains=*.wikipedia.org,*.example.com", "--mtls="+mtls, "--timeout=60s")
-			c.plugin(0, "enable", "--name=other", "--domains=*.example.net", "--mtls="+mtls, "--timeout=60s")
+			c.plugin(0, "enable", "--name=one", "--domains=*.wikipedia.org,*.example.com", "--mtls="+mtls, "--gateway="+c.gateway, "--timeout=60s")
+			c.plugin(0, "enable", "--name=other", "--domains=*.example.net", "--mtls="+mtls, "--gateway="+c.gateway, "--timeout=60s")
 			for url, outside := range map[string]string{"https://en.wikipedia.org": en, "https://a.example.com": many, "https://b.example.net": many} {
 				if !c.takes(*clientRef, url, outside, 200) {
 					t.Errorf("%s went round the gateway", url)

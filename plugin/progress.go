@@ -53,7 +53,7 @@ func (t *tool) unfinished(outcome apply.Outcome, err error) error {
 		t.note("  %s   %s, and stays so", shortName(c.Ref.Kind, c.Ref.Name), c.Action)
 	}
 	for _, s := range outcome.Stuck {
-		t.note("  %s   %s, perhaps, and could not be taken back: %s", shortName(s.Change.Ref.Kind, s.Change.Ref.Name), s.Change.Action, oneLine(s.Err))
+		t.note("  %s   %s, perhaps, and %s", shortName(s.Change.Ref.Kind, s.Change.Ref.Name), s.Change.Action, oneLine(s.Err))
 	}
 	if outcome.State == apply.AsBefore {
 		return fmt.Errorf("%w; the cluster is as it was before", err)
