@@ -1,0 +1,267 @@
+package logstream
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+
+	"github.com/kubectl-egress/kubectl-egress/kube"
+)
+
+// node is an API server with kubelets behind it, as far as logs of pods in namespace gw go. What containers write, how they end, and
+// when connections break is up to the test.
+type node struct {
+	*httptest.Server
+	t    *testing.T
+	mu   sync.Mutex
+	wake *sync.Cond
+	now  time.Time // of the next line
+	pods map[string]*fakePod
+	cuts int // how often all streams were cut
+	asks int // requests for logs
+}
+
+type fakePod struct {
+	uid       string
+	labels    map[string]string
+	restarts  int
+	phase     string
+	forbidden bool
+	waiting   bool // the container has not started
+	log, old  []entry
+	done      bool // the instance has ended
+}
+
+type entry struct {
+	at   time.Time
+	text string
+}
+
+func newNode(t *testing.T) *node {
+	t.Helper()
+	n := &node{t: t, now: time.Date(2026, 11, 21, 7, 0, 0, 0, time.UTC), pods: map[string]*fakePod{}}
+	n.wake = sync.NewCond(&n.mu)
+	n.Server = httptest.NewServer(n)
+	t.Cleanup(func() {
+		n.cut()
+		n.Close()
+	})
+	return n
+}
+
+// client is a real one that talks to the server.
+func (n *node) client() *kube.Client { return clientOf(n.t, n.URL) }
+
+func clientOf(t testing.TB, url string) *kube.Client {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "kubeconfig")
+	text := fmt.Sprintf(`{"apiVersion":"v1","kind":"Config","current-context":"x","clusters":[{"name":"x","cluster":{"server":%q}}],
+"users":[{"name":"x","user":{}}],"contexts":[{"name":"x","context":{"cluster":"x","user":"x"}}]}`, url)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	flags := genericclioptions.NewConfigFlags(false)
+	flags.KubeConfig = &file
+	c, err := kube.New(flags, kube.Options{QPS: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+// change does something to the cluster that everybody sees at once.
+func (n *node) change(do func()) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	do()
+	n.wake.Broadcast()
+}
+
+func (n *node) add(name string, lines ...string) {
+	n.change(func() {
+		n.pods[name] = &fakePod{uid: name + "-uid", labels: map[string]string{"istio": "egressgateway"}, phase: "Running"}
+	})
+	n.write(name, lines...)
+}
+
+// write has a container write; every third line has the time of the one before it, as when a runtime reads several at once.
+func (n *node) write(name string, lines ...string) {
+	n.change(func() {
+		for _, l := range lines {
+			p := n.pods[name]
+			if len(p.log)%3 != 2 {
+				n.now = n.now.Add(137 * time.Millisecond)
+			}
+			p.log = append(p.log, entry{n.now, l})
+		}
+	})
+}
+
+// restart ends a container's instance and begins the next.
+func (n *node) restart(name string, lines ...string) {
+	n.change(func() {
+		p := n.pods[name]
+		p.old, p.log, p.restarts = p.log, nil, p.restarts+1
+	})
+	n.write(name, lines...)
+}
+
+func (n *node) remove(name string) { n.change(func() { delete(n.pods, name) }) }
+
+// cut breaks all streams, in the middle of what they are writing.
+func (n *node) cut() { n.change(func() { n.cuts++ }) }
+
+// untilAsked waits until logs were asked for so often.
+func (n *node) untilAsked(times int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for n.asks < times {
+		n.wake.Wait()
+	}
+}
+
+// ServeHTTP answers for /api/v1/namespaces/gw/pods[/NAME[/log]].
+func (n *node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	rest := strings.TrimPrefix(r.URL.Path, "/api/v1/namespaces/gw/pods")
+	name, log := strings.CutSuffix(strings.Trim(rest, "/"), "/log")
+	if log {
+		n.log(w, r, name)
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if name == "" {
+		items := []any{}
+		for podName, p := range n.pods {
+			items = append(items, p.object(podName))
+		}
+		n.answer(w, 200, map[string]any{"metadata": map[string]any{}, "items": items})
+		return
+	}
+	p := n.pods[name]
+	if p == nil {
+		n.refuse(w, 404, "NotFound", name+" not found")
+		return
+	}
+	n.answer(w, 200, p.object(name))
+}
+
+func (p *fakePod) object(name string) map[string]any {
+	return map[string]any{
+		"metadata": map[string]any{"namespace": "gw", "name": name, "uid": p.uid, "labels": p.labels},
+		"spec":     map[string]any{"containers": []any{map[string]any{"name": "istio-proxy", "args": []string{"proxy", "router"}}}},
+		"status": map[string]any{"phase": p.phase, "containerStatuses": []any{
+			map[string]any{"name": "istio-proxy", "restartCount": p.restarts},
+		}},
+	}
+}
+
+func (n *node) answer(w http.ResponseWriter, code int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	if err := json.NewEncoder(w).Encode(body); err != nil {
+		n.t.Logf("answering: %v", err) // the client may have gone
+	}
+}
+
+func (n *node) refuse(w http.ResponseWriter, code int, reason, message string) {
+	n.answer(w, code, map[string]any{"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": message})
+}
+
+// log streams as a kubelet does: an instance's lines, filtered line by line by their time.
+func (n *node) log(w http.ResponseWriter, r *http.Request, name string) {
+	q := r.URL.Query()
+	n.mu.Lock()
+	n.asks++
+	n.wake.Broadcast()
+	p, cuts := n.pods[name], n.cuts
+	switch {
+	case p == nil:
+		n.refuse(w, 404, "NotFound", name+" not found")
+	case p.forbidden:
+		n.refuse(w, 403, "Forbidden", "you may not read logs")
+	case p.waiting:
+		n.refuse(w, 400, "BadRequest", "container is waiting to start")
+	case q.Get("previous") == "true" && p.restarts == 0:
+		n.refuse(w, 400, "BadRequest", "previous terminated container not found")
+	default:
+		n.stream(w, r, p, cuts)
+		return
+	}
+	n.mu.Unlock()
+}
+
+func (n *node) stream(w http.ResponseWriter, r *http.Request, p *fakePod, cuts int) {
+	q := r.URL.Query()
+	since, _ := time.Parse(time.RFC3339, q.Get("sinceTime"))
+	tail, _ := strconv.Atoi(q.Get("tailLines"))
+	follow, instance := q.Get("follow") == "true", p.restarts
+	current := func() []entry {
+		if q.Get("previous") == "true" || p.restarts > instance {
+			return p.old
+		}
+		return p.log
+	}
+	next := 0
+	if tail > 0 {
+		next = max(0, len(current())-tail)
+	}
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() {
+		select {
+		case <-r.Context().Done():
+			n.change(func() {})
+		case <-stop:
+		}
+	}()
+	for {
+		lines := current()
+		broken := n.cuts != cuts
+		n.mu.Unlock()
+		for ; next < len(lines); next++ {
+			text := lines[next].at.Format(time.RFC3339Nano) + " " + lines[next].text + "\n"
+			if lines[next].at.Before(since) {
+				continue
+			}
+			if broken { // half a line, and gone
+				_, _ = w.Write([]byte(text[:len(text)/2]))
+				break
+			}
+			if _, err := w.Write([]byte(text)); err != nil {
+				return
+			}
+		}
+		w.(http.Flusher).Flush()
+		if broken {
+			panic(http.ErrAbortHandler)
+		}
+		n.mu.Lock()
+		over := !follow || p.restarts > instance || p.done || n.pods[nameOf(r)] != p
+		if over && next >= len(current()) {
+			break
+		}
+		if r.Context().Err() != nil {
+			break
+		}
+		if next >= len(current()) && n.cuts == cuts {
+			n.wake.Wait()
+		}
+	}
+	n.mu.Unlock()
+}
+
+func nameOf(r *http.Request) string {
+	return strings.Split(strings.TrimPrefix(r.URL.Path, "/api/v1/namespaces/gw/pods/"), "/")[0]
+}
