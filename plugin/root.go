@@ -76,7 +76,7 @@ func New(streams genericiooptions.IOStreams, argv0 string) *cobra.Command {
 	root.AddCommand(
 		newEnable(t), newCleanup(t), newRender(t), newDiff(t),
 		newGateway(t), newSample(t), newCredential(t),
-		newCheck(t), newStats(t), newList(t), newGet(t), newExplain(t), newCapture(t),
+		newCheck(t), newStats(t), newCerts(t), newList(t), newGet(t), newExplain(t), newCapture(t),
 		newLogs(t),
 		newCompletion(t), newOptions(t), newVersion(t))
 	return root
