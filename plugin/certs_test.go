@@ -32,20 +32,20 @@ func TestCertsUsage(t *testing.T) {
 	}
 }
 
-var moment = time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC)
+var judgedAt = time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC)
 
 // certsFor is certs with an output format, whose streams are buffers.
 func certsFor(output, failOn string) (*certsCommand, *bytes.Buffer) {
 	var out bytes.Buffer
 	return &certsCommand{
-		tool: &tool{IOStreams: genericiooptions.IOStreams{Out: &out, ErrOut: &bytes.Buffer{}}}, options: held.Options{Now: moment},
+		tool: &tool{IOStreams: genericiooptions.IOStreams{Out: &out, ErrOut: &bytes.Buffer{}}}, options: held.Options{Now: judgedAt},
 		output: &choice{value: output}, failOn: &choice{value: failOn},
 	}, &out
 }
 
 func gatewayPods() []certs.Pod {
 	one := func(subject, issuer string, from, until time.Duration, sans ...string) certs.Certificate {
-		return certs.Certificate{Subject: subject, Issuer: issuer, Serial: "7af2", SANs: sans, From: moment.Add(from), Expires: moment.Add(until)}
+		return certs.Certificate{Subject: subject, Issuer: issuer, Serial: "7af2", SANs: sans, From: judgedAt.Add(from), Expires: judgedAt.Add(until)}
 	}
 	return []certs.Pod{{
 		Gateway: egress.GatewayRef{Namespace: "istio-system", Service: "istio-egressgateway"}, Namespace: "istio-system", Pod: "gw-1",
