@@ -47,12 +47,14 @@ type logPrinter struct {
 func (c *logsCommand) printer(gateways []mesh.Gateway) *logPrinter {
 	p := &logPrinter{
 		out: c.tool.Out, tool: c.tool, format: c.output.value, filter: c.filter, plain: isTerminal(c.tool.Out),
-		parser: accesslog.Parser{Templates: c.templates, First: c.format != ""},
+		columns: columns{widths: []int{len("2026-11-21T01:45:28.221Z"), len(accesslog.SNIProxy)}},
+		parser:  accesslog.Parser{Templates: c.templates, First: c.format != ""},
 	}
 	if !c.join {
 		p.sieve = c.filter.Sieve() // a row is wanted for one of its lines, so that all have to be read
 		return p
 	}
+	p.columns.widths[1] = len(verdictWords(accesslog.NeverSeen))
 	p.joiner = &accesslog.Joiner{Emit: p.row}
 	if gateways != nil {
 		p.joiner.Covers = func(address []byte) bool { return hasAddress(gateways, string(address)) }
