@@ -175,10 +175,14 @@ func (c *certsCommand) rows(pods []certs.Pod) [][]string {
 			if len(shown) == 0 {
 				shown = []certs.Certificate{{}}
 			}
-			for _, cert := range shown {
+			for j, cert := range shown {
 				row := []string{p.Pod, h.Name, string(h.Type), string(h.State)}
 				row = append(row, c.cells(cert)...)
-				row = append(row, h.For)
+				use := h.For
+				if j > 0 && h.Type == certs.Chain {
+					use = "signed the one above"
+				}
+				row = append(row, use)
 				if c.output.value == "wide" {
 					row = append(row, dash(cert.Subject), dash(strings.Join(h.Users, ", ")))
 				}
