@@ -49,7 +49,7 @@ var (
 
 	toOutside = call{addr: netip.MustParseAddr("93.184.216.34"), protocol: "TCP", port: 443}
 	toPlain   = call{addr: netip.MustParseAddr("93.184.216.34"), protocol: "TCP", port: 80}
-	toGW = call{pod: gwPod, protocol: "TCP", port: 8443}
+	toGW      = call{pod: gwPod, protocol: "TCP", port: 8443}
 	toDNS     = call{pod: dnsSrv, protocol: "UDP", port: 53}
 )
 

@@ -1,0 +1,260 @@
+package check
+
+import (
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/mesh"
+)
+
+type unreadSource = mesh.Unread
+
+// authorizations reads AuthorizationPolicies as people write them.
+func authorizations(t *testing.T, text string) []snapshot.AuthorizationPolicy {
+	t.Helper()
+	var out []snapshot.AuthorizationPolicy
+	if err := yaml.Unmarshal([]byte(text), &out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+const (
+	onOurs     = "metadata: {name: a, namespace: egress-posture}, spec: {selector: {matchLabels: {istio: posture-gw.egress-posture}}, "
+	onRoots    = "metadata: {name: a, namespace: istio-system}, spec: {"
+	onSleep    = "metadata: {name: a, namespace: egress-posture}, spec: {selector: {matchLabels: {app: sleep}}, "
+	onDefaults = "metadata: {name: a, namespace: default}, spec: {"
+)
+
+// TestIdentities: R50 on a gateway that sees no identities, and never on one that does.
+func TestIdentities(t *testing.T) {
+	t.Parallel()
+	const byNamespace = "rules: [{from: [{source: {namespaces: [shop]}}]}]}"
+	for name, tt := range map[string]struct {
+		policies, want string // STATE, "" for nothing
+	}{
+		"none":                            {"[]", ""},
+		"by namespace":                    {"[{" + onOurs + byNamespace + "}]", "fail"},
+		"by principal":                    {"[{" + onOurs + "action: ALLOW, rules: [{from: [{source: {principals: ['cluster.local/ns/a/sa/b']}}]}]}}]", "fail"},
+		"by service account":              {"[{" + onOurs + "rules: [{from: [{source: {serviceAccounts: [a/b]}}]}]}}]", "fail"},
+		"by a condition":                  {"[{" + onOurs + "rules: [{when: [{key: source.principal, values: ['*']}]}]}}]", "fail"},
+		"of the root namespace":           {"[{" + onRoots + byNamespace + "}]", "fail"},
+		"for other workloads":             {"[{" + onSleep + byNamespace + "}]", ""},
+		"of another namespace":            {"[{" + onDefaults + byNamespace + "}]", ""},
+		"by server name":                  {"[{" + onOurs + "rules: [{when: [{key: connection.sni, values: [edition.cnn.com]}]}]}}]", ""},
+		"by address":                      {"[{" + onOurs + "rules: [{from: [{source: {ipBlocks: [10.0.0.0/8]}}]}]}}]", ""},
+		"everybody but somebody":          {"[{" + onOurs + "rules: [{from: [{source: {notNamespaces: [shop]}}]}]}}]", ""},
+		"by namespace or by address":      {"[{" + onOurs + "rules: [{from: [{source: {namespaces: [shop]}}, {source: {ipBlocks: [10.0.0.0/8]}}]}]}}]", ""},
+		"by address and principal":        {"[{" + onOurs + "rules: [{from: [{source: {ipBlocks: [10.0.0.0/8], principals: [x]}}]}]}}]", "fail"},
+		"two rules, one of which can fit": {"[{" + onOurs + "rules: [{from: [{source: {namespaces: [shop]}}]}, {to: [{operation: {ports: ['8443']}}]}]}}]", ""},
+		"a second policy that can fit":    {"[{" + onOurs + byNamespace + "}, {" + onOurs + "rules: [{}]}}]", ""},
+		"a DENY that never fits":          {"[{" + onOurs + "action: DENY, " + byNamespace + "}]", "warn"},
+		"for a Gateway of Gateway API":    {"[{metadata: {name: a, namespace: egress-posture}, spec: {targetRefs: [{kind: Gateway, name: x}], " + byNamespace + "}]", ""},
+		"an audit":                        {"[{" + onOurs + "action: AUDIT, " + byNamespace + "}]", ""},
+	} {
+		change := func(s *snapshot.Snapshot) { s.Security.AuthorizationPolicies = authorizations(t, tt.policies) }
+		got := ""
+		for _, f := range only(posed(t, "posture-open", change), "EGR050") {
+			got += string(f.State)
+			if f.Object.Kind != "AuthorizationPolicy" || !strings.HasPrefix(f.Object.Field, "spec.rules[") || f.Fix == "" {
+				t.Errorf("%s: %+v", name, f)
+			}
+		}
+		if got != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+		if found := only(posed(t, "posture-held", change), "EGR050"); len(found) > 0 {
+			t.Errorf("%s: told of a gateway that knows its callers: %+v", name, found)
+		}
+	}
+}
+
+// TestEverybodyAllowed: which policies restrict the callers of a gateway that knows them.
+func TestEverybodyAllowed(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		policies string
+		want     string // kind and name that is blamed, "" for nothing
+	}{
+		"none":                    {"[]", "Service posture-gw"},
+		"by namespace":            {"[{" + onOurs + "rules: [{from: [{source: {namespaces: [shop]}}]}]}}]", ""},
+		"by a condition":          {"[{" + onOurs + "rules: [{when: [{key: source.namespace, values: [shop]}]}]}}]", ""},
+		"nobody":                  {"[{" + onOurs + "}}]", ""},
+		"everybody":               {"[{" + onOurs + "rules: [{}]}}]", "AuthorizationPolicy a"},
+		"everybody, by a star":    {"[{" + onOurs + "rules: [{from: [{source: {principals: ['*']}}]}]}}]", "AuthorizationPolicy a"},
+		"everybody for some host": {"[{" + onOurs + "rules: [{when: [{key: connection.sni, values: [edition.cnn.com]}]}]}}]", "AuthorizationPolicy a"},
+		"refuses some":            {"[{" + onOurs + "action: DENY, rules: [{from: [{source: {namespaces: [evil]}}]}]}}]", ""},
+		"asks somebody else":      {"[{" + onOurs + "action: CUSTOM, rules: [{}]}}]", ""},
+		"audits":                  {"[{" + onOurs + "action: AUDIT, rules: [{}]}}]", "Service posture-gw"},
+		"for other workloads":     {"[{" + onSleep + "rules: [{from: [{source: {namespaces: [shop]}}]}]}}]", "Service posture-gw"},
+	} {
+		got := ""
+		for _, f := range only(posed(t, "posture-held", func(s *snapshot.Snapshot) { s.Security.AuthorizationPolicies = authorizations(t, tt.policies) }), "EGR067") {
+			got += f.Object.Kind + " " + f.Object.Name
+			if f.State != Warn || !strings.Contains(f.Fix, "kind: AuthorizationPolicy") || !strings.Contains(f.Fix, "- egress-posture\n") {
+				t.Errorf("%s: %+v", name, f)
+			}
+			if lax := f.Object.Kind == "AuthorizationPolicy"; lax != strings.Contains(f.Fix, "delete authorizationpolicy a") {
+				t.Errorf("%s: %s", name, f.Fix)
+			}
+		}
+		if got != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+	// where some callers are not known, a policy by identity would cut them off: mTLS comes first
+	if found := only(posed(t, "posture-open", func(s *snapshot.Snapshot) { s.Security.AuthorizationPolicies = nil }), "EGR067"); len(found) > 0 {
+		t.Errorf("%+v", found)
+	}
+}
+
+// TestCallersOfAGateway: only namespaces that see a path of the gateway are let in.
+func TestCallersOfAGateway(t *testing.T) {
+	t.Parallel()
+	more := func(exportTo ...string) string {
+		return one(t, posed(t, "posture-held", func(s *snapshot.Snapshot) {
+			s.Security.AuthorizationPolicies = nil
+			s.Security.Workloads = append(s.Security.Workloads, snapshot.Workload{Namespace: "shop", Pod: "a", Sidecar: true})
+			for i := range s.Objects.VirtualServices {
+				s.Objects.VirtualServices[i].Spec.ExportTo = exportTo
+			}
+		}), "EGR067").Fix
+	}
+	if fix := more("."); strings.Contains(fix, "- shop") {
+		t.Errorf("shop does not see the path:\n%s", fix)
+	}
+	if fix := more("*"); !strings.Contains(fix, "- shop") {
+		t.Errorf("shop sees the path:\n%s", fix)
+	}
+}
+
+func TestCallerNotKnown(t *testing.T) {
+	t.Parallel()
+	f := one(t, posed(t, "posture-open", nil), "EGR066")
+	for _, want := range []string{
+		"kubectl egress render --domains=de.wikipedia.org --mode=passthrough --gateway=egress-posture/posture-gw --mtls=on",
+		`kubectl -n egress-posture get configmap egress-posture -o 'jsonpath={.data.set\.yaml}' | sed 's/^mtls: .*/mtls: "on"/' | kubectl egress enable -f -`,
+	} {
+		if !strings.Contains(f.Fix, want) {
+			t.Errorf("no %q in\n%s", want, f.Fix)
+		}
+	}
+	// a gateway that nothing reaches is not judged
+	unreached := posed(t, "posture-open", func(s *snapshot.Snapshot) {
+		for i := range s.Proxies {
+			s.Proxies[i].State = snapshot.State{Kind: snapshot.TimedOut}
+		}
+	})
+	if found := only(unreached, "EGR066"); len(found) > 0 {
+		t.Errorf("%+v", found)
+	}
+}
+
+// nodes are those of a cluster: NAME, or NAME:TAINT.
+func nodes(names ...string) []snapshot.Node {
+	var out []snapshot.Node
+	for _, n := range names {
+		name, taint, has := strings.Cut(n, ":")
+		node := snapshot.Node{Meta: snapshot.Meta{Name: name}}
+		if has {
+			node.Spec.Taints = append(node.Spec.Taints, struct {
+				Key    string `json:"key"`
+				Effect string `json:"effect"`
+			}{"dedicated", taint})
+		}
+		out = append(out, node)
+	}
+	return out
+}
+
+func TestNodesShared(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		nodes  []snapshot.Node
+		pinned bool
+		sleep  string // node of the workload
+		daemon bool   // the workload is of a DaemonSet
+		words  []string
+		fix    string
+	}{
+		"one node":      {nodes("g"), false, "g", false, []string{"the cluster has one node"}, ""},
+		"of its own":    {nodes("g:NoSchedule", "w"), true, "w", false, nil, ""},
+		"not pinned":    {nodes("g:NoExecute", "w"), false, "w", false, []string{"asks for no certain node"}, "kubectl label node g dedicated=egress-gateway"},
+		"not tainted":   {nodes("g", "w"), true, "w", false, []string{"node g has no taint"}, "kubectl taint node g dedicated=egress-gateway:NoSchedule"},
+		"a mild taint":  {nodes("g:PreferNoSchedule", "w"), true, "w", false, []string{"node g has no taint"}, ""},
+		"shared":        {nodes("g:NoSchedule", "w"), true, "g", false, []string{"shares node g with workloads", "deployment/sleep"}, "kubectl label node w"},
+		"with a daemon": {nodes("g:NoSchedule", "w"), true, "g", true, nil, ""},
+		"no node free":  {nodes("g", "w"), true, "both", false, []string{"shares node g"}, "kubectl drain g --ignore-daemonsets"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			found := only(posed(t, "posture-held", func(s *snapshot.Snapshot) {
+				s.Security.Nodes = tt.nodes
+				sleep := made(t, s, "deployment/sleep")
+				sleep.Node = tt.sleep
+				if tt.daemon {
+					sleep.Owner = "daemonset/sleep"
+				}
+				gw := made(t, s, "deployment/posture-gw")
+				gw.Node, gw.Pinned = "g", tt.pinned
+				if tt.sleep == "both" {
+					sleep.Node = "g"
+					second := *sleep
+					second.Pod, second.Node = "second", "w"
+					s.Security.Workloads = append(s.Security.Workloads, second)
+				}
+			}), "EGR065")
+			if len(found) != min(1, len(tt.words)) {
+				t.Fatalf("%+v", found)
+			}
+			for _, f := range found {
+				text := f.Message + "\n" + strings.Join(f.Evidence, "\n")
+				for _, w := range tt.words {
+					if !strings.Contains(text, w) {
+						t.Errorf("no %q in\n%s", w, text)
+					}
+				}
+				if want := map[bool]State{true: Skip, false: Warn}[len(tt.nodes) == 1]; f.State != want || !strings.Contains(f.Fix, tt.fix) {
+					t.Errorf("%s\n%s", f.State, f.Fix)
+				}
+			}
+		})
+	}
+}
+
+// TestOtherPort: a port that nothing leads to the gateway is told by what the sidecar really does with it.
+func TestOtherPort(t *testing.T) {
+	t.Parallel()
+	f := one(t, posed(t, "posture-open", nil), "EGR064")
+	if f.State != Fail || f.Object.Name != "de" || f.Object.Field != "spec.ports[0]" || !strings.Contains(f.Evidence[0], "to outbound|80||de.wikipedia.org") {
+		t.Errorf("%+v", f)
+	}
+	for _, want := range []string{"kind: Gateway", "kind: VirtualService", "  exportTo:\n  - .\n", "number: 80", "host: posture-gw.egress-posture.svc.cluster.local"} {
+		if !strings.Contains(f.Fix, want) {
+			t.Errorf("no %q in\n%s", want, f.Fix)
+		}
+	}
+	hold := func(s *snapshot.Snapshot) {
+		s.Security.NetworkPolicies = policies(t, "metadata: {name: p, namespace: egress-posture}\nspec: {policyTypes: [Egress]}")
+	}
+	if f := one(t, posed(t, "posture-open", hold), "EGR064"); f.State != Warn {
+		t.Errorf("%+v", f)
+	}
+	noPort := func(s *snapshot.Snapshot) { s.Facts.Gateways[0].Ports = s.Facts.Gateways[0].Ports[:0] }
+	if f := one(t, posed(t, "posture-open", noPort), "EGR064"); f.Fix != `kubectl -n egress-posture patch serviceentry de --type=json -p '[{"op":"remove","path":"/spec/ports/0"}]'` {
+		t.Errorf("%s", f.Fix)
+	}
+	otherProtocol := func(s *snapshot.Snapshot) {
+		for i := range s.Objects.ServiceEntries {
+			if e := &s.Objects.ServiceEntries[i]; e.Name == "de" {
+				e.Spec.Ports[0].Protocol = "MONGO"
+			}
+		}
+	}
+	if found := only(posed(t, "posture-open", otherProtocol), "EGR064"); len(found) > 0 {
+		t.Errorf("%+v", found)
+	}
+}
