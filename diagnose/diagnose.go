@@ -63,6 +63,7 @@ func Judge(s *snapshot.Snapshot, o Options) (report.Report, error) {
 
 // Follow walks the paths that are asked for, without judging them.
 func Follow(s *snapshot.Snapshot, o Options) ([]trace.Path, error) {
+	ask(s, o.Targets)
 	wanted, err := choose(s, check.Paths(s), o)
 	if err != nil {
 		return nil, err
@@ -73,6 +74,21 @@ func Follow(s *snapshot.Snapshot, o Options) ([]trace.Path, error) {
 		paths = append(paths, walker.Walk(p))
 	}
 	return paths, nil
+}
+
+// ask adds the hosts that are asked for where no object was given that could tell what is wanted: the proxies show what becomes of
+// them. The port is that of TLS.
+func ask(s *snapshot.Snapshot, targets []string) {
+	if s.State(snapshot.VirtualServices).Kind != snapshot.NotGiven || len(s.Facts.Gateways) != 1 {
+		return
+	}
+	for _, target := range targets {
+		host, err := egress.ParseHost(target)
+		if err != nil || slices.ContainsFunc(s.Seen, func(p egress.Path) bool { return names(target, p) }) {
+			continue
+		}
+		s.Seen = append(s.Seen, egress.Path{Host: host, Port: 443, Protocol: egress.ProtocolTLS, Mode: egress.Passthrough, Gateway: s.Facts.Gateways[0].Ref()})
+	}
 }
 
 // choose narrows the paths to what was asked for.

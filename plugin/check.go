@@ -11,9 +11,7 @@ import (
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/report"
-	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/gather"
-	"github.com/kubectl-egress/kubectl-egress/egress"
 )
 
 // checkEvery is how often check --wait looks again.
@@ -22,7 +20,7 @@ const checkEvery = time.Second
 type checkCommand struct {
 	tool    *tool
 	targets []string
-	from    string // a file
+	from    []string // files or folders
 	gather  sources
 	output  *choice
 	colour  *choice
@@ -50,6 +48,7 @@ func newCheck(t *tool) *cobra.Command {
 			"every egress path of the mesh", "check",
 			"can anybody go round the gateway?", "check --security",
 			"one host, as a certain workload sees it", "check edition.cnn.com --from-pod=default/sleep",
+			"what is in a repository, without a cluster: the rules that objects alone decide", "check --from=manifests/ -o junit",
 			"in a pipeline: wait until all is well, at most two minutes", "check --wait --timeout=2m -o junit > egress.xml"),
 		GroupID: groupRead,
 		Args:    func(cmd *cobra.Command, args []string) error { return c.parse(cmd, args) },
@@ -65,7 +64,8 @@ func newCheck(t *tool) *cobra.Command {
 	c.failOn = choose(cmd, "fail-on", "", "What makes the exit code other than 0; warning: warnings too", "failure", "warning")
 	f.BoolVar(&c.wait, "wait", false, "Look again until nothing fails")
 	f.DurationVar(&c.timeout, "timeout", defaultWait, "How long to wait")
-	f.StringVar(&c.from, "from", "", "Diagnose a capture instead of a cluster")
+	f.StringArrayVar(&c.from, "from", nil, "Diagnose files instead of a cluster: a capture, an archive of istioctl bug-report, Envoy's config_dump of a sidecar and "+
+		"of a gateway, or YAML of objects; a folder stands for the files in it, - for stdin. May be given more than once")
 	c.gather.flags(cmd)
 	c.colour = choose(cmd, "color", "", "Colors; auto: on a terminal, unless NO_COLOR is set", "auto", "always", "never")
 	cmd.ValidArgsFunction = t.completeSets
@@ -107,10 +107,10 @@ func (c *checkCommand) parse(cmd *cobra.Command, args []string) error {
 	for _, a := range args {
 		c.targets = append(c.targets, strings.TrimPrefix(a, setPrefix))
 	}
-	if c.from != "" {
+	if len(c.from) > 0 {
 		for _, flag := range []string{"wait", "from-pod", "max-pods"} {
 			if cmd.Flags().Changed(flag) {
-				return usagef(cmd, "--%s asks a cluster; a capture (--from) is what it is", flag)
+				return usagef(cmd, "--%s asks a cluster; what was saved (--from) is what it is", flag)
 			}
 		}
 	}
@@ -125,8 +125,8 @@ func (c *checkCommand) run(ctx context.Context) error {
 		Namespace:     *c.tool.config.Namespace,
 		Security:      c.gather.security,
 	}
-	if c.from != "" {
-		s, err := c.tool.load(c.from)
+	if len(c.from) > 0 {
+		s, err := c.tool.load(ctx, c.from)
 		if err != nil {
 			return err
 		}
@@ -215,18 +215,4 @@ func (c *checkCommand) print(r report.Report) error {
 		return verdict(r.ExitCode)
 	}
 	return nil
-}
-
-// load reads a capture; - is stdin.
-func (t *tool) load(name string) (*snapshot.Snapshot, error) {
-	in, closeFile, err := t.open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer closeFile()
-	s, err := snapshot.Load(in)
-	if err != nil {
-		return nil, egress.Inputf("%s: %v", name, err)
-	}
-	return s, nil
 }

@@ -79,6 +79,10 @@ func Run(s *snapshot.Snapshot, paths []trace.Path) []Finding {
 		out = append(out, found...)
 	}
 	for i := range paths {
+		if s.OnlyObjects() {
+			out = append(out, judgeObjects(s, &paths[i], table)...)
+			continue
+		}
 		out = append(out, judge(s, &paths[i], table)...)
 	}
 	return out
@@ -105,7 +109,7 @@ func judge(s *snapshot.Snapshot, p *trace.Path, table []Check) []Finding {
 func (c Check) run(s *snapshot.Snapshot, p *trace.Path) []Finding {
 	for _, need := range c.Needs {
 		if st := s.State(need); !st.Known() {
-			return []Finding{c.finding(p, Finding{State: Unknown, Message: unread(need, st)})}
+			return []Finding{c.finding(p, notRead(need, st))}
 		}
 	}
 	found := c.Run(s, *p)
@@ -129,6 +133,16 @@ func (c Check) finding(p *trace.Path, f Finding) Finding {
 	}
 	if p != nil {
 		f.Path = p.String()
+	}
+	return f
+}
+
+// notRead is what a check says that needs what is not there: nothing is known, or, where files were given instead of a cluster and
+// it is not among them, nothing is to be judged.
+func notRead(source snapshot.Source, st snapshot.State) Finding {
+	f := Finding{State: Unknown, Message: unread(source, st)}
+	if st.Kind == snapshot.NotGiven {
+		f.State = Skip
 	}
 	return f
 }

@@ -33,6 +33,9 @@ func Paths(s *snapshot.Snapshot) []egress.Path {
 	for _, l := range f.wanted.Lines() {
 		f.direct(l)
 	}
+	for _, p := range s.Seen {
+		f.add(p)
+	}
 	egress.SortFunc(f.paths, func(a, b egress.Path) int {
 		return cmp.Or(strings.Compare(string(a.Host), string(b.Host)), cmp.Compare(a.Port, b.Port))
 	})

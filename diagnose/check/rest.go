@@ -88,7 +88,7 @@ var setUnreadable = Check{
 
 func sets(s *snapshot.Snapshot, c Check) []Finding {
 	if st := s.State(snapshot.Sets); !st.Known() {
-		return []Finding{c.finding(nil, Finding{State: Unknown, Message: unread(snapshot.Sets, st)})}
+		return []Finding{c.finding(nil, notRead(snapshot.Sets, st))}
 	}
 	var out []Finding
 	for _, set := range s.Sets {
@@ -120,7 +120,7 @@ func hidden(s *snapshot.Snapshot, c Check) []Finding {
 	var out []Finding
 	for _, source := range []snapshot.Source{snapshot.Facts, snapshot.VirtualServices, snapshot.Gateways, snapshot.ServiceEntries} {
 		if st := s.State(source); !st.Known() {
-			out = append(out, c.finding(nil, Finding{Message: unread(source, st)}))
+			out = append(out, c.finding(nil, notRead(source, st)))
 		}
 	}
 	return out

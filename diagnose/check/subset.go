@@ -45,7 +45,18 @@ var subsetNotFound = Check{
 func found(s *snapshot.Snapshot, p *trace.Path, client, subset string) bool {
 	_, rules := rulesFor(s, p, subset)
 	used := lookUp(s, rules, client, p.Gateway.Namespace)
-	return used != nil && hasSubset(used, subset)
+	return used != nil && hasSubset(merged(s, rules, used, client, subset), subset)
+}
+
+// merged gives the rule that has the subset among those that istiod merges with the one that a sidecar takes: rules of one namespace
+// for one host are one rule. Without such a one it is the rule itself.
+func merged(s *snapshot.Snapshot, rules []*snapshot.DestinationRule, used *snapshot.DestinationRule, client, subset string) *snapshot.DestinationRule {
+	for _, d := range rules {
+		if d.Namespace == used.Namespace && d.VisibleTo(s, client) && hasSubset(d, subset) {
+			return d
+		}
+	}
+	return used
 }
 
 // provideSubset says why the subset is not found and brings it to where it is.
@@ -162,7 +173,9 @@ func sender(s *snapshot.Snapshot, p *trace.Path, leg *trace.Leg) (rule *snapshot
 // the gateway.
 func settings(s *snapshot.Snapshot, p *trace.Path, client, subset string, port int) (rule *snapshot.DestinationRule, path string, tls *snapshot.ClientTLS) {
 	_, rules := rulesFor(s, p, subset)
-	rule = lookUp(s, rules, client, p.Gateway.Namespace)
+	if rule = lookUp(s, rules, client, p.Gateway.Namespace); rule != nil {
+		rule = merged(s, rules, rule, client, subset)
+	}
 	if rule == nil || subset != "" && !hasSubset(rule, subset) {
 		return nil, "", nil
 	}

@@ -21,6 +21,10 @@ func path(p *trace.Path) Path {
 	if p.Protocol == egress.ProtocolTLS {
 		out.leaves = "SNI"
 	}
+	if out.unseen = unlooked(p); out.unseen {
+		out.Hops = unseenHops(p)
+		return out
+	}
 	sidecar := sidecarHop(p)
 	out.Hops = []Hop{sidecar}
 	if p.Mode == egress.Direct {

@@ -44,7 +44,7 @@ func web(r Report, o Options) string {
 	p.head(&r)
 	for _, s := range r.suites() {
 		p.put(`<section>`)
-		p.path(&r, s)
+		p.path(s)
 		p.findings(s)
 		p.put(`</section>`)
 	}
@@ -81,20 +81,18 @@ func made(p *Path) string {
 }
 
 // path draws the way as a row of stations.
-func (p *page) path(r *Report, s *suite) {
+func (p *page) path(s *suite) {
 	p.put(`<h2 id="%s">%s</h2>`, s.name, s.name)
-	for i := range r.Paths {
-		path := &r.Paths[i]
-		if path.name() != s.name {
-			continue
-		}
-		p.put(`<p>%s, %s, by %s</p>`, path.Mode, made(path), orNone(path.Gateway))
-		p.put(`<ol class="way"><li>%s</li>`, egress.AtWorkload)
-		for _, h := range path.Hops {
-			p.put(`<li class="%s">%s <span class="state">%s</span><br><small>%s</small></li>`, h.State, h.Name, h.State, h.Detail)
-		}
-		p.put(`</ol>`)
+	path := s.path
+	if path == nil {
+		return
 	}
+	p.put(`<p>%s, %s, by %s</p>`, path.Mode, made(path), orNone(path.Gateway))
+	p.put(`<ol class="way"><li>%s</li>`, egress.AtWorkload)
+	for _, h := range path.Hops {
+		p.put(`<li class="%s">%s <span class="state">%s</span><br><small>%s</small></li>`, h.State, h.Name, h.State, h.Detail)
+	}
+	p.put(`</ol>`)
 }
 
 // findings tells what was found, what passes at the end and folded away.

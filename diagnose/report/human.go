@@ -35,9 +35,12 @@ func human(r Report, o Options) string {
 	return d.b.String()
 }
 
+// hiddenPaths is the check that says that paths may not be seen.
+const hiddenPaths check.Code = "EGR058"
+
 // because says why no path was found, if that can be said.
 func (d *drawing) because() string {
-	if d.r.Summary.Unknown > 0 {
+	if d.r.Summary.Unknown > 0 || slices.ContainsFunc(d.r.Findings, func(f Finding) bool { return f.Code == hiddenPaths && f.State != check.Pass }) {
 		return ""
 	}
 	return ": there is no set, and no VirtualService or Gateway leads an outside host to an egress gateway"

@@ -18,6 +18,7 @@ func escaped(s string) string {
 // suite is what JUnit calls the tests of one thing: here a path, or the snapshot as a whole.
 type suite struct {
 	name     string
+	path     *Path // nil: the snapshot as a whole
 	findings []*Finding
 	sum      Summary
 }
@@ -42,7 +43,7 @@ func (r *Report) suites() []*suite {
 		}
 	}
 	for i := range r.Paths {
-		add(r.Paths[i].name())
+		add(r.Paths[i].name()).path = &r.Paths[i]
 	}
 	for i := range r.Findings {
 		f := &r.Findings[i]

@@ -43,6 +43,7 @@ type Path struct {
 	Hops     []Hop  `json:"hops"`
 
 	sample string // the host name that was followed
+	unseen bool   // only its objects are known
 	mtls   bool   // Istio's TLS from sidecar to gateway
 	leaves string // what the gateway sends: SNI for the application's TLS, TLS for its own, HTTP
 }
@@ -109,6 +110,7 @@ func Build(in Input) Report {
 		r.Findings = append(r.Findings, finding(f))
 		r.Summary.count(f.State)
 	}
+	r.blame()
 	for _, n := range in.Notes {
 		r.Notes = append(r.Notes, clean(n))
 	}

@@ -91,9 +91,11 @@ func (h Hop) cell() string {
 // codes are those of a path's findings that are not passes, worst first.
 func (r *Report) codes(p *Path) string {
 	var out []string
+	name := p.name()
 	for _, state := range []check.State{check.Fail, check.Unknown, check.Warn, check.Skip} {
-		for _, f := range r.Findings {
-			if f.Path == p.name() && f.State == state && !slices.Contains(out, string(f.Code)) {
+		for i := range r.Findings {
+			f := &r.Findings[i]
+			if f.State == state && f.Path == name && !slices.Contains(out, string(f.Code)) {
 				out = append(out, string(f.Code))
 			}
 		}

@@ -213,3 +213,6 @@ func checkManifest(files map[string][]byte) error {
 	}
 	return nil
 }
+
+// IsPart says whether an entry's name is one of a capture's; the manifest comes before all others.
+func IsPart(name string) bool { return name == manifestName }

@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -109,4 +110,32 @@ func (s *Snapshot) checkSets() error {
 		set.Set = checked
 	}
 	return nil
+}
+
+// IsSnapshot says whether a JSON text is what Save has written, by what it begins with.
+func IsSnapshot(text []byte) bool {
+	var head struct {
+		Kind string `json:"kind"`
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return false
+	}
+	for d.More() { // kind stands before the snapshot
+		name, err := d.Token()
+		if err != nil || name == "snapshot" {
+			return false
+		}
+		var value json.RawMessage
+		if d.Decode(&value) != nil {
+			return false
+		}
+		if name == "kind" {
+			return json.Unmarshal(value, &head.Kind) == nil && head.Kind == kind
+		}
+		if name == "items" || name == "configs" || name == "metadata" {
+			return false
+		}
+	}
+	return false
 }

@@ -20,8 +20,10 @@ type Snapshot struct {
 	Sets    []Set      `json:"sets,omitempty"` // sorted by namespace and name
 	Objects Objects    `json:"objects"`
 	// From is set if only the workload that it names was to be looked at.
-	From    string  `json:"from,omitempty"`
-	Proxies []Proxy `json:"proxies,omitempty"` // gateways first, then sidecars; sorted by namespace and pod
+	From string `json:"from,omitempty"`
+	// Seen are paths that the sidecars' own configuration shows, where no object was given to tell what is wanted.
+	Seen    []egress.Path `json:"seen,omitempty"`
+	Proxies []Proxy       `json:"proxies,omitempty"` // gateways first, then sidecars; sorted by namespace and pod
 	// Security is nil unless it was asked for.
 	Security *Security `json:"security,omitempty"`
 	// States says of every source how reading it went. One that is not in it was not asked for.
@@ -86,7 +88,8 @@ const (
 	Absent    Kind = "absent" // the cluster does not have the resource: nothing to read, nothing missed
 	TimedOut  Kind = "timeout"
 	Failed    Kind = "failed"
-	Cut       Kind = "cut" // only a part was read
+	Cut       Kind = "cut"       // only a part was read
+	NotGiven  Kind = "not-given" // it is not among the files that stand for the cluster: nobody could have read it
 )
 
 // Known says whether judging by the source is sound: it was read, or the cluster cannot have any.
@@ -99,6 +102,9 @@ func (s *Snapshot) State(source Source) State {
 	}
 	return State{Kind: Failed, Detail: "not asked for"}
 }
+
+// OnlyObjects says whether the snapshot was made of files of objects, without the configuration of any proxy.
+func (s *Snapshot) OnlyObjects() bool { return s.State(Pods).Kind == NotGiven }
 
 // Role is what a proxy is.
 type Role string

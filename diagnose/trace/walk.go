@@ -90,6 +90,9 @@ func (w *Walker) bystanders(p *Path) {
 
 // nobody says why there is no sidecar to look at.
 func (w *Walker) nobody() *Stop {
+	if w.s.OnlyObjects() {
+		return &Stop{Kind: NotSelected, Step: "workload", Says: "not looked at: only objects were given"}
+	}
 	if st := w.s.State(snapshot.Pods); !st.Known() {
 		return &Stop{Kind: Unread, Step: "workload", Says: "pods could not be read: " + st.Detail}
 	}

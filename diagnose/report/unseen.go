@@ -1,0 +1,46 @@
+package report
+
+import (
+	"slices"
+
+	"github.com/kubectl-egress/kubectl-egress/diagnose/check"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/trace"
+	"github.com/kubectl-egress/kubectl-egress/egress"
+)
+
+// unlooked says whether no proxy of the path was meant to be looked at: only objects were given.
+func unlooked(p *trace.Path) bool {
+	return len(p.Legs) > 0 && !slices.ContainsFunc(p.Legs, func(l trace.Leg) bool {
+		return l.Stop == nil || l.Stop.Kind != trace.NotSelected || l.Proxy != nil && l.Proxy.Pod != ""
+	})
+}
+
+// unseenHops are the stations of a path of which only objects are known: nothing is said of them.
+func unseenHops(p *trace.Path) []Hop {
+	names := []egress.Hop{egress.AtSidecar, egress.AtGateway, egress.AtOutside}
+	if p.Mode == egress.Direct {
+		names = []egress.Hop{egress.AtSidecar, egress.AtOutside}
+	}
+	hops := make([]Hop, 0, len(names))
+	for _, name := range names {
+		hops = append(hops, Hop{Name: name, State: check.Skip, Detail: p.Legs[0].Stop.Says})
+	}
+	return hops
+}
+
+// blame marks the stations of such paths at which objects are wrong: there is no trace that would.
+func (r *Report) blame() {
+	byName := map[string]*Path{}
+	for i := range r.Paths {
+		byName[r.Paths[i].name()] = &r.Paths[i]
+	}
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		if p := byName[f.Path]; p != nil && p.unseen && (f.State == check.Fail || f.State == check.Warn) {
+			at := slices.IndexFunc(p.Hops, func(h Hop) bool { return h.Name == f.Hop })
+			if at >= 0 && p.Hops[at].State != check.Fail {
+				p.Hops[at].State, p.Hops[at].Detail = f.State, f.says()
+			}
+		}
+	}
+}
