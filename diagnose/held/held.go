@@ -42,17 +42,6 @@ type Options struct {
 // Client is what looking needs of a kube.Client.
 type Client = gather.Client
 
-// asking is a Client that asks Envoys by the way that was chosen.
-type asking struct {
-	gather.Client
-	asker *ask.Asker
-}
-
-// EnvoyGet asks by the way that was chosen.
-func (a asking) EnvoyGet(ctx context.Context, namespace, pod, path string) (io.ReadCloser, error) {
-	return a.asker.EnvoyGet(ctx, namespace, pod, path)
-}
-
 // Look reads and judges what the gateways' pods hold. notes are for people. An error means that there is nothing to judge: the API
 // server cannot be reached, or there is no such gateway. What goes wrong with one pod is in its Failed.
 func Look(ctx context.Context, c Client, o Options) (pods []certs.Pod, notes []string, err error) {
@@ -244,7 +233,7 @@ func (b *bounded) Write(p []byte) (int, error) {
 // users finds the clusters and listeners whose TLS uses a secret. What cannot be read is noted: it takes nothing from the certificates.
 func (l *looker) users(ctx context.Context, p *certs.Pod) {
 	proxies := []snapshot.Proxy{{Namespace: p.Namespace, Pod: p.Pod, Role: snapshot.AtSidecar}} // a gateway's would ask for all the rest too
-	err := gather.ReadProxies(ctx, asking{l.Client, l.asker}, proxies, gather.Options{Deadline: deadline})
+	err := gather.ReadProxies(ctx, l, proxies, gather.Options{Deadline: deadline, Via: l.o.Via})
 	if err == nil && proxies[0].State.Kind != snapshot.Read {
 		err = errors.New(proxies[0].State.Detail)
 	}

@@ -64,26 +64,15 @@ type point struct {
 	dest  counter.Destination
 }
 
-// asking is a Client that asks Envoys by the way that was chosen.
-type asking struct {
-	gather.Client
-	asker *ask.Asker
-}
-
-// EnvoyGet asks by the way that was chosen.
-func (a asking) EnvoyGet(ctx context.Context, namespace, pod, path string) (io.ReadCloser, error) {
-	return a.asker.EnvoyGet(ctx, namespace, pod, path)
-}
-
 // Find finds out what is to be counted, and where. An error means that nothing can be said: the cluster cannot be reached, or a target
 // names nothing (*egress.InputError).
 func Find(ctx context.Context, c Client, o Options) (*Meter, error) {
 	m := &Meter{asker: ask.New(c, o.Via)}
-	through := asking{Client: c, asker: m.asker}
 	if o.Gather.MaxPods == 0 {
 		o.Gather.MaxPods = maxGatewayPods
 	}
-	s, err := gather.Gather(ctx, through, o.Gather)
+	o.Gather.Via = o.Via
+	s, err := gather.Gather(ctx, c, o.Gather)
 	if err != nil {
 		return nil, err
 	}

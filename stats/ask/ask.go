@@ -19,7 +19,7 @@ import (
 // Via is the way that questions take.
 type Via string
 
-// The ways. Auto forwards a port, and has a command in the pod ask where that is forbidden.
+// The ways. Auto forwards a port, and has a command in the pod ask where that is forbidden; so does an empty Via.
 const (
 	Auto        Via = "auto"
 	Exec        Via = "exec"

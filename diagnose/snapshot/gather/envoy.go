@@ -1,19 +1,15 @@
 package gather
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"slices"
-	"strings"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
-	"github.com/kubectl-egress/kubectl-egress/kube"
 	"github.com/kubectl-egress/kubectl-egress/stats/admin"
+	"github.com/kubectl-egress/kubectl-egress/stats/ask"
 )
 
 // proxies reads the configuration of the gateways and of the workloads picked.
@@ -39,6 +35,7 @@ func (g *gatherer) proxies(ctx context.Context) error {
 // in its State; an error means that the API server cannot be reached or the context ended.
 func ReadProxies(ctx context.Context, c Client, proxies []snapshot.Proxy, o Options) error {
 	o = o.withDefaults()
+	asker := ask.New(c, o.Via)
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(o.Parallel)
 	for i := range proxies {
@@ -49,7 +46,7 @@ func ReadProxies(ctx context.Context, c Client, proxies []snapshot.Proxy, o Opti
 		group.Go(func() error {
 			one, cancel := context.WithTimeout(groupCtx, o.Deadline)
 			defer cancel()
-			err := (&reader{Client: c, p: p}).read(one)
+			err := (&reader{asker, p}).read(one)
 			if err != nil && fatal(groupCtx, err) {
 				return err
 			}
@@ -62,9 +59,8 @@ func ReadProxies(ctx context.Context, c Client, proxies []snapshot.Proxy, o Opti
 
 // reader asks one proxy.
 type reader struct {
-	Client
-	p      *snapshot.Proxy
-	byExec bool // port-forward is forbidden here: the agent in the pod asks instead
+	asker *ask.Asker
+	p     *snapshot.Proxy
 }
 
 // lists are asked for one by one, so that nothing is sent that is not needed: no static part, no certificate.
@@ -105,64 +101,7 @@ func (r *reader) read(ctx context.Context) error {
 	})
 }
 
-// ask gets one reply through a port-forward or, where that is forbidden, by the agent in the pod.
+// ask puts one question and has the reply parsed.
 func (r *reader) ask(ctx context.Context, path string, parse func(io.Reader) error) error {
-	if r.byExec {
-		return r.agent(ctx, path, parse)
-	}
-	body, err := r.EnvoyGet(ctx, r.p.Namespace, r.p.Pod, path)
-	if errors.Is(err, kube.ErrForbidden) {
-		r.byExec = true
-		if byAgent := r.agent(ctx, path, parse); !errors.Is(byAgent, kube.ErrForbidden) {
-			return byAgent
-		}
-		return err // the right to forward ports is the lesser one
-	}
-	if err != nil {
-		return err
-	}
-	err = errors.Join(whole(body, parse), body.Close())
-	if err != nil && ctx.Err() != nil {
-		return errors.Join(ctx.Err(), err)
-	}
-	return err
-}
-
-// agent has pilot-agent in the pod ask its Envoy.
-func (r *reader) agent(ctx context.Context, path string, parse func(io.Reader) error) error {
-	out, in := io.Pipe()
-	said := make(chan error, 1)
-	go func() {
-		var words bytes.Buffer // the agent warns about memory limits here whatever happens
-		pod := kube.Pod{Namespace: r.p.Namespace, Name: r.p.Pod, Container: proxyContainer}
-		err := r.Exec(ctx, pod, []string{"pilot-agent", "request", "GET", strings.TrimPrefix(path, "/")}, in, &words)
-		if _, exited := errors.AsType[*kube.ExitError](err); exited {
-			err = fmt.Errorf("%w: %s", err, lastLine(words.String()))
-		}
-		in.CloseWithError(err)
-		said <- err
-	}()
-	err := whole(out, parse)
-	out.CloseWithError(errors.New("the reply was not read to its end"))
-	if asked := <-said; asked != nil && (err == nil || errors.Is(err, asked)) {
-		return asked
-	}
-	return err
-}
-
-// whole has a reply parsed and reads what is left of it, so that the connection can be used again.
-func whole(body io.Reader, parse func(io.Reader) error) error {
-	if err := parse(body); err != nil {
-		return err
-	}
-	_, err := io.Copy(io.Discard, io.LimitReader(body, maxRest))
-	return err
-}
-
-// maxRest bounds what may follow the JSON of a reply: a line's end.
-const maxRest = 1 << 10
-
-func lastLine(s string) string {
-	s = strings.TrimSpace(s)
-	return s[strings.LastIndexByte(s, '\n')+1:]
+	return question(ctx, r.asker, r.p.Namespace, r.p.Pod, path, parse)
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/kubectl-egress/kubectl-egress/kube"
 	"github.com/kubectl-egress/kubectl-egress/mesh"
 	"github.com/kubectl-egress/kubectl-egress/mesh/discover"
+	"github.com/kubectl-egress/kubectl-egress/stats/ask"
 )
 
 // Client is what gathering needs of a kube.Client.
@@ -37,6 +38,7 @@ type Options struct {
 	MaxPods       int           // of each gateway, default 5
 	Parallel      int           // proxies read at the same time, default 8
 	Deadline      time.Duration // for each proxy, default 10 s
+	Via           ask.Via       // how proxies are asked, default ask.Auto
 	Facts         *mesh.Facts   // if discovered already
 	// Security reads also what tells who can go round the gateway: all namespaces, their pods and policies, and the nodes.
 	Security bool
