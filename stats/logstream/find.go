@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/kubectl-egress/kubectl-egress/egress"
 	"github.com/kubectl-egress/kubectl-egress/kube"
@@ -24,7 +23,7 @@ const (
 	mixerContainer = "mixer"
 )
 
-// Finder finds the containers whose logs are wanted.
+// Finder finds the containers whose logs are wanted. It is not safe for concurrent use.
 type Finder struct {
 	Client   Client
 	Gateways []mesh.Gateway // their pods, Envoy and the SNI proxy beside it
@@ -35,7 +34,6 @@ type Finder struct {
 	Workload    string // only the sidecars of this pod, or of the pods of this Deployment; empty: all
 	MaxSidecars int    // of the first so many, by namespace and name; 0: all
 
-	mu     sync.Mutex
 	old    bool // no pod has the label: the mesh is from before 1.4
 	Missed int  // sidecars over MaxSidecars at the last Find
 }
@@ -108,9 +106,7 @@ func (f *Finder) gateway(ctx context.Context, g mesh.Gateway) ([]Source, error) 
 }
 
 func (f *Finder) sidecars(ctx context.Context) ([]Source, error) {
-	f.mu.Lock()
 	old := f.old
-	f.mu.Unlock()
 	labels := meshedPods
 	if old {
 		labels = ""
@@ -118,9 +114,7 @@ func (f *Finder) sidecars(ctx context.Context) ([]Source, error) {
 	found, err := f.pods(ctx, f.Namespace, labels)
 	if err == nil && len(found) == 0 && !old {
 		found, err = f.pods(ctx, f.Namespace, "")
-		f.mu.Lock()
 		f.old = slices.ContainsFunc(found, func(p pod) bool { return p.sidecar() })
-		f.mu.Unlock()
 	}
 	if err != nil {
 		return nil, err
@@ -131,9 +125,7 @@ func (f *Finder) sidecars(ctx context.Context) ([]Source, error) {
 		missed = len(found) - f.MaxSidecars
 		found = found[:f.MaxSidecars]
 	}
-	f.mu.Lock()
 	f.Missed = missed
-	f.mu.Unlock()
 	all := make([]Source, 0, len(found))
 	for _, p := range found {
 		all = append(all, p.source(accesslog.Sidecar, proxyContainer))
