@@ -31,7 +31,7 @@ var workshop = []string{"", "e2e", "hack"}
 
 // clientFree are the packages that can be tested from files alone: they know no client and do no input or output of their own.
 var clientFree = []string{
-	"egress", "mesh", "stats/admin", "stats/counter", "stats/certs", "apply/recipe", "apply/install", "apply/pki", "diagnose/snapshot", "diagnose/trace", "diagnose/check", "diagnose/report",
+	"egress", "mesh", "stats/accesslog", "stats/admin", "stats/counter", "stats/certs", "apply/recipe", "apply/install", "apply/pki", "diagnose/snapshot", "diagnose/trace", "diagnose/check", "diagnose/report",
 }
 
 var (

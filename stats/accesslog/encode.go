@@ -66,7 +66,7 @@ func (l *Line) appendFlags(b []byte) []byte {
 		return b
 	}
 	b = append(comma(b), `"flags":[`...)
-	b = l.eachFlag(b, func(b []byte, flag []byte) []byte { return appendQuoted(b, flag) })
+	b = l.eachFlag(b, appendQuoted[[]byte])
 	b = append(b, `],"meanings":[`...)
 	tcp := l.TCP()
 	b = l.eachFlag(b, func(b []byte, flag []byte) []byte {

@@ -61,7 +61,7 @@ func ParseFlag(s string) (string, error) {
 	if upper == "" {
 		return "", fmt.Errorf("an empty response flag; give one like UF or NR, any, or none")
 	}
-	for _, f := range responseFlags {
+	for _, f := range &responseFlags {
 		if strings.EqualFold(f.long, s) {
 			return f.short, nil
 		}

@@ -45,7 +45,7 @@ var responseFlags = [...]responseFlag{
 
 // FlagMeaning says in words what a response flag means, for a request or for a connection (tcp). Empty if it is none of Envoy's own.
 func FlagMeaning(flag string, tcp bool) string {
-	for _, f := range responseFlags {
+	for _, f := range &responseFlags {
 		if f.short != flag {
 			continue
 		}
@@ -60,7 +60,7 @@ func FlagMeaning(flag string, tcp bool) string {
 // FlagNames are the flags that Envoy knows, short and long name.
 func FlagNames() map[string]string {
 	names := make(map[string]string, len(responseFlags))
-	for _, f := range responseFlags {
+	for _, f := range &responseFlags {
 		names[f.short] = f.long
 	}
 	return names
@@ -84,7 +84,7 @@ func shortFlags(long []byte) []byte {
 	}
 	words := strings.Split(string(long), ",")
 	for i, w := range words {
-		for _, f := range responseFlags {
+		for _, f := range &responseFlags {
 			if f.long == w {
 				words[i] = f.short
 			}

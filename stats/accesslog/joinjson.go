@@ -1,5 +1,7 @@
 package accesslog
 
+import "slices"
+
 // AppendJSON appends the row as one JSON object, without a line end: the verdict, what was asked for, and the line of each hop.
 func (r *Row) AppendJSON(b []byte) []byte {
 	b = append(b, '{')
@@ -29,10 +31,5 @@ func (r *Row) Host() []byte {
 
 // MatchRow says whether one of a row's lines is wanted.
 func (f *Filter) MatchRow(r *Row) bool {
-	for _, l := range r.Lines() {
-		if f.Match(l) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(r.Lines(), f.Match)
 }

@@ -76,11 +76,11 @@ func (m *members) anything() (v []byte, nested, ok bool) {
 	if m.i >= len(m.b) {
 		return nil, false, false
 	}
-	switch c := m.b[m.i]; {
-	case c == '"':
+	switch m.b[m.i] {
+	case '"':
 		v, ok = m.text()
 		return v, false, ok
-	case c == '{' || c == '[':
+	case '{', '[':
 		v, ok = m.nested()
 		return v, true, ok
 	}
@@ -116,7 +116,7 @@ func isNumber(v []byte) bool {
 
 // wholeNumber cuts a fraction off: protobuf's numbers may come as 200.0.
 func wholeNumber(v []byte) []byte {
-	if dot := bytes.IndexByte(v, '.'); dot > 0 && bytes.IndexAny(v, "eE") < 0 {
+	if dot := bytes.IndexByte(v, '.'); dot > 0 && !bytes.ContainsAny(v, "eE") {
 		return v[:dot]
 	}
 	return v

@@ -35,11 +35,9 @@ func Read(ctx context.Context, c Client, sources []Source, o Options, handle Han
 	for i, s := range sources {
 		starting.Go(func() error {
 			body, err := c.Logs(ctx, s.pod(), kube.LogOptions{Timestamps: true, SinceTime: o.Since, Tail: o.Tail})
-			if err != nil {
-				failed[i] = err
-				return nil
+			if failed[i] = err; err == nil {
+				open[i] = &tape{source: s, body: body, lines: lines{r: body}}
 			}
-			open[i] = &tape{source: s, body: body, lines: lines{r: body}}
 			return nil
 		})
 	}
@@ -83,7 +81,8 @@ func (t *tape) load() (bool, error) {
 			if len(rest) == 0 {
 				return false, nil
 			}
-			t.chunk = append(rest, '\n')
+			rest = append(rest, '\n')
+			t.chunk = rest
 			t.lines.from = t.lines.to
 		default:
 			return false, fmt.Errorf("read the log of pod %s/%s: %w", t.source.Namespace, t.source.Pod, err)

@@ -93,8 +93,7 @@ func (g *group) fresh(sources []Source) []Source {
 
 // ended takes note of a follower's end.
 func (g *group) ended(s Source, err error) {
-	var own *handlerError
-	if errors.As(err, &own) {
+	if own, ok := errors.AsType[*handlerError](err); ok {
 		g.cancel(own.err)
 		return
 	}
