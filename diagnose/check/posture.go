@@ -16,13 +16,16 @@ import (
 // gateway task, "Additional security considerations"). They are about no single path.
 type posture struct {
 	s     *snapshot.Snapshot
-	paths []trace.Path // those asked for that are meant to take a gateway
-	all   []trace.Path // those and the others of the mesh: policies are for all
-	net   *network
+	paths []*trace.Path // those asked for that are meant to take a gateway
+	all   []*trace.Path // those and the others of the mesh: policies are for all
+	// routes are the objects that lead a path to its gateway.
+	routes map[*trace.Path][]*snapshot.VirtualService
+	net    *network
 	// mesh are the namespaces in the mesh and those that want a path, but not Istio's own; namespaces are those of them whose workloads
 	// are judged.
 	mesh, namespaces []string
-	hosts            []netip.Addr // at which gateways find the outside hosts of the paths
+	workloads        map[string][]*snapshot.Workload // by namespace: those to be held
+	hosts            []netip.Addr                    // at which gateways find the outside hosts of the paths
 }
 
 // guard is a check of security with what it does.
@@ -59,7 +62,7 @@ func SecurityCodes() map[Code]bool {
 // Security judges whether workloads can go round the gateways of the paths, and who may use those. namespace narrows it to the
 // workloads of one; empty: all.
 func Security(s *snapshot.Snapshot, paths []trace.Path, namespace string) []Finding {
-	p := &posture{s: s, paths: gatewayPaths(paths)}
+	p := &posture{s: s, paths: gatewayPaths(paths), routes: map[*trace.Path][]*snapshot.VirtualService{}}
 	p.all = p.paths
 	if all := Paths(s); len(all) != len(paths) {
 		walker := trace.New(s)
@@ -69,8 +72,17 @@ func Security(s *snapshot.Snapshot, paths []trace.Path, namespace string) []Find
 		}
 		p.all = gatewayPaths(walked)
 	}
+	for _, path := range slices.Concat(p.paths, p.all) {
+		if p.routes[path] != nil {
+			continue
+		}
+		for _, l := range path.Wanted.Toward(string(path.Host), path.Port) {
+			p.routes[path] = append(p.routes[path], l.VirtualService)
+		}
+	}
 	if s.Security != nil {
 		p.net = newNetwork(s.Security.Namespaces, s.Security.NetworkPolicies)
+		p.workloads = held(s.Security.Workloads)
 		p.mesh = p.meshed()
 		p.namespaces = slices.DeleteFunc(slices.Clone(p.mesh), func(n string) bool { return namespace != "" && n != namespace })
 	}
@@ -89,10 +101,14 @@ func Security(s *snapshot.Snapshot, paths []trace.Path, namespace string) []Find
 }
 
 // gatewayPaths are those that are meant to take a gateway.
-func gatewayPaths(paths []trace.Path) []trace.Path {
-	return slices.DeleteFunc(slices.Clone(paths), func(path trace.Path) bool {
-		return path.Mode == egress.Direct || path.Gateway == (egress.GatewayRef{})
-	})
+func gatewayPaths(paths []trace.Path) []*trace.Path {
+	var out []*trace.Path
+	for i := range paths {
+		if path := &paths[i]; path.Mode != egress.Direct && path.Gateway != (egress.GatewayRef{}) {
+			out = append(out, path)
+		}
+	}
+	return out
 }
 
 func (p *posture) run(g guard) []Finding {
@@ -129,13 +145,12 @@ func (p *posture) meshed() []string {
 			in[w.Namespace] = true
 		}
 	}
-	for i := range p.all {
-		path := &p.all[i]
+	for _, path := range p.all {
 		if ns, _ := splitRef(path.Set); ns != "" {
 			in[ns] = true
 		}
-		for _, l := range path.Wanted.Toward(string(path.Host), path.Port) {
-			in[l.VirtualService.Namespace] = true
+		for _, v := range p.routes[path] {
+			in[v.Namespace] = true
 		}
 	}
 	var out []string
@@ -151,8 +166,8 @@ func (p *posture) meshed() []string {
 // addresses gives those at which the gateways find the outside hosts.
 func (p *posture) addresses() []netip.Addr {
 	var out []netip.Addr
-	for i := range p.all {
-		for _, l := range p.all[i].At(egress.AtGateway) {
+	for _, path := range p.all {
+		for _, l := range path.At(egress.AtGateway) {
 			for _, e := range l.Exits {
 				for _, h := range e.Hosts {
 					if a, err := netip.ParseAddr(h.Address); err == nil && !a.IsLoopback() {
@@ -166,13 +181,13 @@ func (p *posture) addresses() []netip.Addr {
 	return slices.Compact(out)
 }
 
-// pods gives the workloads of a namespace that are to be held: not the gateways, which are meant to leave, nor those that ztunnel
-// serves, which are not judged.
-func (p *posture) pods(namespace string) []*snapshot.Workload {
-	var out []*snapshot.Workload
-	for i := range p.s.Security.Workloads {
-		if w := &p.s.Security.Workloads[i]; w.Namespace == namespace && !w.Router && !w.Ambient {
-			out = append(out, w)
+// held gives the workloads that are to be held: not the gateways, which are meant to leave, nor those that ztunnel serves, which are
+// not judged.
+func held(workloads []snapshot.Workload) map[string][]*snapshot.Workload {
+	out := map[string][]*snapshot.Workload{}
+	for i := range workloads {
+		if w := &workloads[i]; !w.Router && !w.Ambient {
+			out[w.Namespace] = append(out[w.Namespace], w)
 		}
 	}
 	return out
@@ -187,11 +202,12 @@ func (p *posture) mayLeave(w *snapshot.Workload) (call, bool) {
 }
 
 // gateways gives the first path of each gateway.
-func gateways(paths []trace.Path) []*trace.Path {
+func gateways(paths []*trace.Path) []*trace.Path {
 	var out []*trace.Path
-	for i := range paths {
-		path := &paths[i]
-		if !slices.ContainsFunc(out, func(have *trace.Path) bool { return have.Gateway == path.Gateway }) {
+	known := map[egress.GatewayRef]bool{}
+	for _, path := range paths {
+		if !known[path.Gateway] {
+			known[path.Gateway] = true
 			out = append(out, path)
 		}
 	}
@@ -199,21 +215,18 @@ func gateways(paths []trace.Path) []*trace.Path {
 	return out
 }
 
-// wanted gives the paths that workloads of a namespace see.
-func (p *posture) wanted(namespace string) []trace.Path {
-	return slices.DeleteFunc(slices.Clone(p.all), func(path trace.Path) bool { return !p.sees(namespace, &path) })
-}
-
-// sees says whether a route to the gateway is exported to a namespace; a path without any route may be for everybody.
-func (p *posture) sees(namespace string, path *trace.Path) bool {
-	lines := path.Wanted.Toward(string(path.Host), path.Port)
-	return len(lines) == 0 || slices.ContainsFunc(lines, func(l trace.Line) bool { return l.VirtualService.VisibleTo(p.s, namespace) })
+// seen gives those of paths with a route to the gateway that is exported to a namespace; a path without any route may be for everybody.
+func (p *posture) seen(paths []*trace.Path, namespace string) []*trace.Path {
+	return slices.DeleteFunc(slices.Clone(paths), func(path *trace.Path) bool {
+		routes := p.routes[path]
+		return len(routes) > 0 && !slices.ContainsFunc(routes, func(v *snapshot.VirtualService) bool { return v.VisibleTo(p.s, namespace) })
+	})
 }
 
 // callers are the namespaces of the mesh that see a path of a gateway.
 func (p *posture) callers(g *trace.Path) []string {
 	return slices.DeleteFunc(slices.Clone(p.mesh), func(namespace string) bool {
-		return !slices.ContainsFunc(p.wanted(namespace), func(path trace.Path) bool { return path.Gateway == g.Gateway })
+		return !slices.ContainsFunc(p.seen(p.all, namespace), func(path *trace.Path) bool { return path.Gateway == g.Gateway })
 	})
 }
 

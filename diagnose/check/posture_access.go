@@ -40,8 +40,7 @@ func (p *posture) anonymous() []Finding {
 	var out []Finding
 	for _, g := range gateways(p.paths) {
 		var plain []*trace.Path
-		for i := range p.all {
-			path := &p.all[i]
+		for _, path := range p.all {
 			if is, known := mutual(path); path.Gateway == g.Gateway && known && !is {
 				plain = append(plain, path)
 			}
@@ -115,8 +114,8 @@ func (p *posture) unauthorized() []Finding {
 	for _, g := range gateways(p.paths) {
 		some := false
 		every := true
-		for i := range p.all {
-			if is, known := mutual(&p.all[i]); known && p.all[i].Gateway == g.Gateway {
+		for _, path := range p.all {
+			if is, known := mutual(path); known && path.Gateway == g.Gateway {
 				some, every = some || is, every && is
 			}
 		}

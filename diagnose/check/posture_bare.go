@@ -32,7 +32,7 @@ func (p *posture) sidecarless() []Finding {
 		}{{true, "it uses the node's network, which NetworkPolicies do not hold"}, {false, "it has no sidecar"}} {
 			var open byMaker
 			var first *snapshot.Workload
-			for _, w := range p.pods(namespace) {
+			for _, w := range p.workloads[namespace] {
 				to, ok := p.mayLeave(w)
 				if w.Sidecar && !w.HostNetwork || w.HostNetwork != kind.hostNetwork || !ok {
 					continue

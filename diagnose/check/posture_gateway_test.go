@@ -193,12 +193,12 @@ func TestNodesShared(t *testing.T) {
 			t.Parallel()
 			found := only(posed(t, "posture-held", func(s *snapshot.Snapshot) {
 				s.Security.Nodes = tt.nodes
-				sleep := made(t, s, "deployment/sleep")
+				sleep := workload(t, s, "deployment/sleep")
 				sleep.Node = tt.sleep
 				if tt.daemon {
 					sleep.Owner = "daemonset/sleep"
 				}
-				gw := made(t, s, "deployment/posture-gw")
+				gw := workload(t, s, "deployment/posture-gw")
 				gw.Node, gw.Pinned = "g", tt.pinned
 				if tt.sleep == "both" {
 					sleep.Node = "g"

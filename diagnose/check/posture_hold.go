@@ -27,13 +27,13 @@ func (p *posture) hold(namespace string) string {
 		"to":    []any{fields{"namespaceSelector": inNamespaces(p.controlNamespaces()), "podSelector": fields{"matchLabels": fields{"app": "istiod"}}}},
 		"ports": []any{fields{"protocol": "TCP", "port": istiodPort}},
 	})
-	for _, g := range gateways(p.wanted(namespace)) {
+	for _, g := range gateways(p.seen(p.all, namespace)) {
 		rules = append(rules, fields{
 			"to":    []any{fields{"namespaceSelector": inNamespaces([]string{g.Gateway.Namespace}), "podSelector": fields{"matchLabels": g.Want.Selector}}},
 			"ports": targets(g.Want),
 		})
 	}
-	rules = append(rules, fields{"to": []any{fields{"namespaceSelector": inNamespaces(p.mesh)}}})
+	rules = append(rules, fields{"to": []any{fields{"namespaceSelector": p.inMesh()}}})
 	return applyText(policy(namespace, holdName, fields{
 		"podSelector": p.workloadsOf(namespace), "policyTypes": []string{egressType}, "egress": rules,
 	}))
@@ -47,7 +47,7 @@ func (p *posture) admit(to *snapshot.Workload) string {
 	}
 	return applyText(policy(to.Namespace, "admit-egress-of-workloads", fields{
 		"podSelector": fields{"matchLabels": labels}, "policyTypes": []string{ingressType},
-		"ingress": []any{fields{"from": []any{fields{"namespaceSelector": inNamespaces(p.mesh)}}}},
+		"ingress": []any{fields{"from": []any{fields{"namespaceSelector": p.inMesh()}}}},
 	}))
 }
 
@@ -60,6 +60,17 @@ func inNamespaces(names []string) fields {
 		return fields{"matchLabels": fields{nameLabel: names[0]}}
 	}
 	return fields{"matchExpressions": []any{fields{"key": nameLabel, "operator": "In", "values": names}}}
+}
+
+// inMesh selects the namespaces of the mesh: by name, or where they are many by the label that all of them have.
+func (p *posture) inMesh() fields {
+	const many = 20
+	const label, value = "istio-injection", "enabled"
+	without := func(name string) bool { return p.net.labels[name][label] != value }
+	if len(p.mesh) <= many || slices.ContainsFunc(p.mesh, without) {
+		return inNamespaces(p.mesh)
+	}
+	return fields{"matchLabels": fields{label: value}}
 }
 
 // workloadsOf selects all pods of a namespace but those of gateways, which have to leave.

@@ -28,8 +28,7 @@ func (p *posture) identities() []Finding {
 	var out []Finding
 	for _, g := range gateways(p.paths) {
 		var plain []*trace.Path
-		for i := range p.all {
-			path := &p.all[i]
+		for _, path := range p.all {
 			if is, known := mutual(path); path.Gateway == g.Gateway && known && !is {
 				plain = append(plain, path)
 			}

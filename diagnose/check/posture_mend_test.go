@@ -1,6 +1,7 @@
 package check
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -40,7 +41,7 @@ func takeUp(t *testing.T, s *snapshot.Snapshot, f Finding) {
 		case "NetworkPolicy":
 			var o snapshot.NetworkPolicy
 			err = yaml.Unmarshal([]byte(doc), &o)
-			same := func(have snapshot.NetworkPolicy) bool { return have.Meta.String() == o.Meta.String() }
+			same := func(have snapshot.NetworkPolicy) bool { return have.String() == o.String() }
 			s.Security.NetworkPolicies = append(slices.DeleteFunc(s.Security.NetworkPolicies, same), o)
 		case "Sidecar":
 			var o snapshot.Sidecar
@@ -78,7 +79,7 @@ func TestPrintedPolicyHolds(t *testing.T) {
 		t.Fatalf("%+v", found)
 	}
 	n := newNetwork(s.Security.Namespaces, s.Security.NetworkPolicies)
-	sleep, gw, db := made(t, s, "deployment/sleep"), made(t, s, "deployment/posture-gw"), made(t, s, "statefulset/db")
+	sleep, gw, db := workload(t, s, "deployment/sleep"), workload(t, s, "deployment/posture-gw"), workload(t, s, "statefulset/db")
 	for name, reached := range map[string]bool{
 		"the gateway leaves":        n.sends(gw, toOutside),
 		"the client its database":   n.sends(sleep, call{pod: db, protocol: "TCP", port: 5432}),
@@ -88,6 +89,22 @@ func TestPrintedPolicyHolds(t *testing.T) {
 	} {
 		if !reached {
 			t.Errorf("it does not hold: %s", name)
+		}
+	}
+}
+
+// TestManyNamespaces: a thousand names in a thousand policies would be no use to anybody; a label that all have says the same.
+func TestManyNamespaces(t *testing.T) {
+	t.Parallel()
+	for _, labels := range []map[string]string{{"istio-injection": "enabled"}, {"istio.io/rev": "x"}} {
+		s := load(t, "posture-open")
+		for i := range 30 {
+			s.Security.Namespaces = append(s.Security.Namespaces, labelled(fmt.Sprintf("ns-%d", i), labels))
+		}
+		fix := one(t, judgedAgain(s), "EGR059").Fix
+		byLabel := strings.Contains(fix, "istio-injection: enabled")
+		if byName := strings.Contains(fix, "- ns-7\n"); byLabel == byName || byLabel != (labels["istio.io/rev"] == "") {
+			t.Errorf("%v: by label %t, by name %t:\n%s", labels, byLabel, byName, fix)
 		}
 	}
 }

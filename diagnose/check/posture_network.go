@@ -37,7 +37,7 @@ func (p *posture) openNamespaces() []Finding {
 	for _, namespace := range p.namespaces {
 		var open byMaker
 		var leaky []leak
-		for _, w := range p.pods(namespace) {
+		for _, w := range p.workloads[namespace] {
 			if w.HostNetwork {
 				continue // see EGR062
 			}
@@ -103,7 +103,7 @@ func closing(leaky []leak) []string {
 	var out []string
 	for _, policy := range policies {
 		var ops []op
-		for i := len(policy.Spec.Egress) - 1; i >= 0; i-- { // from the end, so that the places of the others stay
+		for i := range slices.Backward(policy.Spec.Egress) { // from the end, so that the places of the others stay
 			ops = append(ops, closeRule(policy, i, peers[policy][i])...)
 		}
 		out = append(out, patch(object("NetworkPolicy", policy.Meta, ""), ops...))
@@ -149,17 +149,15 @@ type need struct {
 // needs gives what pods of a namespace have to reach. DNS and istiod are left out where no pod of theirs is found.
 func (p *posture) needs(namespace string) []need {
 	var out []need
-	paths := slices.DeleteFunc(slices.Clone(p.paths), func(path trace.Path) bool { return !p.sees(namespace, &path) })
+	paths := p.seen(p.paths, namespace)
 	for _, g := range gateways(paths) {
 		for i := range p.s.Security.Workloads {
 			w := &p.s.Security.Workloads[i]
 			if !w.Router || w.Namespace != g.Gateway.Namespace || !slices.ContainsFunc(g.Want.Pods, func(pod podOf) bool { return pod.Name == w.Pod }) {
 				continue
 			}
-			for j := range paths {
-				if port, ok := g.Want.Target(paths[j].Port); ok && port > 0 && paths[j].Gateway == g.Gateway {
-					out = append(out, need{"gateway " + g.Gateway.String(), call{pod: w, protocol: "TCP", port: port}})
-				}
+			for _, port := range ports(paths, g) {
+				out = append(out, need{"gateway " + g.Gateway.String(), call{pod: w, protocol: "TCP", port: port}})
 			}
 			break
 		}
@@ -173,6 +171,18 @@ func (p *posture) needs(namespace string) []need {
 	return out
 }
 
+// ports are those of a gateway's pods that its paths take.
+func ports(paths []*trace.Path, g *trace.Path) []int {
+	var out []int
+	for _, path := range paths {
+		port, ok := g.Want.Target(path.Port)
+		if ok && port > 0 && path.Gateway == g.Gateway && !slices.Contains(out, port) {
+			out = append(out, port)
+		}
+	}
+	return out
+}
+
 // cutOff finds the namespaces whose pods are kept from what they need.
 func (p *posture) cutOff() []Finding {
 	var out []Finding
@@ -181,7 +191,7 @@ func (p *posture) cutOff() []Finding {
 		var kept byMaker
 		var first need
 		var side string
-		for _, w := range p.pods(namespace) {
+		for _, w := range p.workloads[namespace] {
 			if !w.Sidecar {
 				continue // nothing leads it to the gateway
 			}

@@ -29,7 +29,7 @@ func (p *posture) excluded() []Finding {
 	var out []Finding
 	for _, namespace := range p.namespaces {
 		told := map[string]bool{} // ten replicas are one finding
-		for _, w := range p.pods(namespace) {
+		for _, w := range p.workloads[namespace] {
 			if !w.Sidecar || w.HostNetwork || told[w.Maker()] {
 				continue
 			}
@@ -80,10 +80,13 @@ func (p *posture) excludedPorts(w *snapshot.Workload, f *Finding) string {
 	}
 	f.State = Warn
 	f.Message = fmt.Sprintf("what %s of namespace %s sends to port %s goes past its sidecar", w.Maker(), w.Namespace, w.Past.ExcludedPorts)
-	for i := range p.paths {
-		if slices.Contains(ports, p.paths[i].Port) {
-			f.State = Fail
-			f.Evidence = append(f.Evidence, fmt.Sprintf("%s is meant to take gateway %s", p.paths[i], p.paths[i].Gateway))
+	for _, path := range p.paths {
+		if !slices.Contains(ports, path.Port) {
+			continue
+		}
+		f.State = Fail
+		if len(f.Evidence) < maxEvidence {
+			f.Evidence = append(f.Evidence, fmt.Sprintf("%s is meant to take gateway %s", path, path.Gateway))
 		}
 	}
 	return "excludeOutboundPorts"

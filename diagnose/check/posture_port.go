@@ -28,11 +28,10 @@ func (p *posture) otherPorts() []Finding {
 	var out []Finding
 	walker := trace.New(p.s)
 	wanted := map[string]bool{}
-	for i := range p.all {
-		wanted[p.all[i].String()] = true
+	for _, path := range p.all {
+		wanted[path.String()] = true
 	}
-	for i := range p.paths {
-		path := &p.paths[i]
+	for _, path := range p.paths {
 		for _, e := range path.Wanted.Entries(string(path.Host)) {
 			for j, port := range e.Spec.Ports {
 				other := egress.Path{Host: path.Host, Port: port.Number, Protocol: protocolOfPort(port), Gateway: path.Gateway, Mode: path.Mode}

@@ -35,7 +35,7 @@ func (p *posture) unknownHosts() []Finding {
 		for _, by := range p.deciders(namespace) {
 			var pass byMaker
 			state := Warn
-			for _, w := range p.pods(namespace) {
+			for _, w := range p.workloads[namespace] {
 				if !w.Sidecar || p.decider(w) != by {
 					continue
 				}
@@ -58,7 +58,7 @@ const registryOnly = "REGISTRY_ONLY"
 // deciders gives the Sidecars that decide about pods of a namespace, in the order of the pods; nil is the mesh configuration.
 func (p *posture) deciders(namespace string) []*snapshot.Sidecar {
 	var out []*snapshot.Sidecar
-	for _, w := range p.pods(namespace) {
+	for _, w := range p.workloads[namespace] {
 		if by := p.decider(w); w.Sidecar && !slices.Contains(out, by) {
 			out = append(out, by)
 		}

@@ -95,8 +95,8 @@ func TestUnknownHostsUnread(t *testing.T) {
 	}
 }
 
-// pod gives the workload of a capture by what made it.
-func made(t *testing.T, s *snapshot.Snapshot, maker string) *snapshot.Workload {
+// workload gives the pod of a capture by what made it.
+func workload(t testing.TB, s *snapshot.Snapshot, maker string) *snapshot.Workload {
 	t.Helper()
 	i := slices.IndexFunc(s.Security.Workloads, func(w snapshot.Workload) bool { return w.Maker() == maker })
 	if i < 0 {
@@ -118,26 +118,26 @@ func TestWithoutSidecar(t *testing.T) {
 			`kubectl -n egress-posture patch deployment/bare --type=merge -p '{"spec":{"template":{"metadata":{"annotations":{"sidecar.istio.io/inject":null},"labels":{"sidecar.istio.io/inject":"true"}}}}}'`,
 		},
 		"never injected": {
-			func(t *testing.T, s *snapshot.Snapshot) { made(t, s, "deployment/bare").Injection = "" },
+			func(t *testing.T, s *snapshot.Snapshot) { workload(t, s, "deployment/bare").Injection = "" },
 			[]string{"deployment/bare: it has no sidecar, and may reach 10.96.0.8"},
 			"",
 		},
 		"a pod of nobody": {
-			func(t *testing.T, s *snapshot.Snapshot) { made(t, s, "deployment/bare").Owner = "" }, []string{"pod/bare-"}, "kubectl -n egress-posture delete pod bare-",
+			func(t *testing.T, s *snapshot.Snapshot) { workload(t, s, "deployment/bare").Owner = "" }, []string{"pod/bare-"}, "kubectl -n egress-posture delete pod bare-",
 		},
 		"in the node's network": {
-			func(t *testing.T, s *snapshot.Snapshot) { made(t, s, "deployment/bare").HostNetwork = true },
+			func(t *testing.T, s *snapshot.Snapshot) { workload(t, s, "deployment/bare").HostNetwork = true },
 			[]string{"pods in the node's network", "which NetworkPolicies do not hold"},
 			`"hostNetwork":false`,
 		},
-		"with a sidecar":          {func(t *testing.T, s *snapshot.Snapshot) { made(t, s, "deployment/bare").Sidecar = true }, nil, ""},
-		"a gateway":               {func(t *testing.T, s *snapshot.Snapshot) { made(t, s, "deployment/bare").Router = true }, nil, ""},
-		"of a namespace not ours": {func(t *testing.T, s *snapshot.Snapshot) { made(t, s, "deployment/bare").Namespace = "plain" }, nil, ""},
+		"with a sidecar":          {func(t *testing.T, s *snapshot.Snapshot) { workload(t, s, "deployment/bare").Sidecar = true }, nil, ""},
+		"a gateway":               {func(t *testing.T, s *snapshot.Snapshot) { workload(t, s, "deployment/bare").Router = true }, nil, ""},
+		"of a namespace not ours": {func(t *testing.T, s *snapshot.Snapshot) { workload(t, s, "deployment/bare").Namespace = "plain" }, nil, ""},
 		"held by a policy": {func(t *testing.T, s *snapshot.Snapshot) {
 			s.Security.NetworkPolicies = policies(t, "metadata: {name: p, namespace: egress-posture}\nspec: {policyTypes: [Egress]}")
 		}, nil, ""},
 		"a policy does not hold the node's network": {func(t *testing.T, s *snapshot.Snapshot) {
-			made(t, s, "deployment/bare").HostNetwork = true
+			workload(t, s, "deployment/bare").HostNetwork = true
 			s.Security.NetworkPolicies = policies(t, "metadata: {name: p, namespace: egress-posture}\nspec: {policyTypes: [Egress]}")
 		}, []string{"pods in the node's network"}, ""},
 	} {
@@ -206,7 +206,7 @@ func TestPastSidecar(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			capture := map[bool]string{false: "posture-open", true: "posture-held"}[tt.held]
-			found := only(posed(t, capture, func(s *snapshot.Snapshot) { made(t, s, "deployment/sleep").Past = tt.past }), "EGR063")
+			found := only(posed(t, capture, func(s *snapshot.Snapshot) { workload(t, s, "deployment/sleep").Past = tt.past }), "EGR063")
 			got := ""
 			for _, f := range found {
 				_, annotation, _ := strings.Cut(f.Fix, "traffic.sidecar.istio.io/")
@@ -230,7 +230,7 @@ func TestPastSidecar(t *testing.T) {
 func TestReplicas(t *testing.T) {
 	t.Parallel()
 	all := posed(t, "posture-open", func(s *snapshot.Snapshot) {
-		w := *made(t, s, "deployment/sleep")
+		w := *workload(t, s, "deployment/sleep")
 		for range 9 {
 			w.Pod += "x"
 			s.Security.Workloads = append(s.Security.Workloads, w)
