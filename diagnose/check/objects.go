@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -35,6 +36,9 @@ var supposed = map[Code]trace.Kind{
 	"EGR035": trace.NoEndpoint,
 	"EGR037": trace.NoCluster,
 }
+
+// ByObjects lists the rules that objects alone decide.
+func ByObjects() []Code { return slices.Sorted(maps.Keys(supposed)) }
 
 // onlyObjects is told by the checks that are skipped.
 const onlyObjects = "it needs the configuration of proxies, and only objects were given"

@@ -148,3 +148,23 @@ func TestObjectsAlone(t *testing.T) {
 		t.Errorf("%d of %d captures are there", found, len(decided))
 	}
 }
+
+// TestPageNamesTheRules: the page about diagnosis without a cluster names those rules that are judged, and no others.
+func TestPageNamesTheRules(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../../docs/offline.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, found := strings.Cut(string(page), "## Objects alone")
+	if !found {
+		t.Fatal("the page has no such section")
+	}
+	section, _, _ = strings.Cut(section, "are judged")
+	judged := check.ByObjects()
+	for _, c := range check.Table() {
+		if named, want := strings.Contains(section, string(c.Code)), slices.Contains(judged, c.Code) || c.Code == "EGR057"; named != want {
+			t.Errorf("%s: named %t, judged %t", c.Code, named, want)
+		}
+	}
+}

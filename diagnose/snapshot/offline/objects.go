@@ -1,12 +1,10 @@
 package offline
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"regexp"
 	"strings"
 
@@ -135,28 +133,18 @@ func inNamespace(raw []byte, namespace string) ([]byte, error) {
 
 // documents hands out the documents of a YAML stream; JSON is one document.
 func documents(text []byte, each func([]byte) error) error {
-	in := bufio.NewReader(bytes.NewReader(text))
-	var doc bytes.Buffer
-	for {
-		line, err := in.ReadBytes('\n')
-		if err != nil && !errors.Is(err, io.EOF) {
-			return err
-		}
-		if bytes.HasPrefix(line, []byte("---")) && len(bytes.TrimSpace(bytes.TrimLeft(line, "-"))) == 0 || err != nil {
-			if err != nil {
-				doc.Write(line)
-			}
-			if bad := each(bytes.Clone(doc.Bytes())); bad != nil {
-				return bad
-			}
-			doc.Reset()
-			if err != nil {
-				return nil
-			}
+	var doc []byte
+	for line := range bytes.Lines(text) {
+		if !bytes.HasPrefix(line, []byte("---")) || len(bytes.TrimSpace(bytes.TrimLeft(line, "-"))) > 0 {
+			doc = append(doc, line...)
 			continue
 		}
-		doc.Write(line)
+		if err := each(doc); err != nil {
+			return err
+		}
+		doc = nil // it may be kept
 	}
+	return each(doc)
 }
 
 // alias fits what may be an alias of YAML; text in quotes may fit as well.

@@ -55,13 +55,13 @@ func (e *envoy) podObject() fields {
 	role := map[bool]string{true: "router", false: "sidecar"}[e.router]
 	m := e.node.Metadata
 	metadata := fields{"namespace": e.namespace, "name": e.pod, "labels": m.Labels}
-	// kubernetes://apis/apps/v1/namespaces/NAMESPACE/deployments/NAME
+	// the owner is written as an address of the API that ends in KINDs and NAME
 	if parts := strings.Split(m.Owner, "/"); len(parts) > 2 {
 		kind := strings.TrimSuffix(parts[len(parts)-2], "s")
 		metadata["ownerReferences"] = []fields{{"kind": kind, "name": parts[len(parts)-1]}}
 	}
 	containers := []fields{{"name": "istio-proxy", "args": []string{"proxy", role, "--domain", e.namespace + ".svc." + e.node.domain()}}}
-	for _, c := range strings.Split(m.Containers, ",") {
+	for c := range strings.SplitSeq(m.Containers, ",") {
 		if c != "" {
 			containers = append(containers, fields{"name": c})
 		}
