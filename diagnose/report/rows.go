@@ -50,6 +50,9 @@ func shortRows(r Report) [][]string {
 		p := &r.Paths[i]
 		rows = append(rows, []string{p.name(), p.Mode, string(p.State()), orNone(r.codes(p))})
 	}
+	if state, codes, asked := r.securityCell(); asked {
+		rows = append(rows, []string{heading, orNone(""), state, codes})
+	}
 	return rows
 }
 
@@ -66,6 +69,10 @@ func wideRows(r Report) [][]string {
 			row = append(row, cell)
 		}
 		rows = append(rows, append(row, string(p.State()), orNone(r.codes(p))))
+	}
+	if state, codes, asked := r.securityCell(); asked {
+		none := orNone("")
+		rows = append(rows, []string{heading, none, none, none, none, none, none, state, codes})
 	}
 	return rows
 }

@@ -72,6 +72,31 @@ func TestSecurityInFormats(t *testing.T) {
 	}
 }
 
+// TestSecurityInTables: the tables have a line for it, so that nobody wonders at the exit code, and only where somebody asked.
+func TestSecurityInTables(t *testing.T) {
+	t.Parallel()
+	last := func(r Report, f Format) string {
+		lines := strings.Split(strings.TrimSpace(written(t, r, f, Options{})), "\n")
+		return strings.Join(strings.Fields(lines[len(lines)-1]), " ")
+	}
+	for name, want := range map[string]string{
+		"posture-open":  "fail EGR050,EGR059,EGR061,EGR062,EGR063,EGR064,EGR066,EGR065",
+		"posture-tight": "warn EGR060,EGR067,EGR065",
+		"posture-held":  "pass EGR065",
+	} {
+		s := load(t, name)
+		if got := last(secured(s), Short); got != "security <none> "+want {
+			t.Errorf("%s: %s", name, got)
+		}
+		if got := last(secured(s), Wide); got != "security <none> <none> <none> <none> <none> <none> "+want {
+			t.Errorf("%s: %s", name, got)
+		}
+		if got := last(of(s), Short); strings.Contains(got, "security") {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}
+
 // TestSecurityUnknown: what could not be read is told in the section, and is no success.
 func TestSecurityUnknown(t *testing.T) {
 	t.Parallel()
