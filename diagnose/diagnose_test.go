@@ -51,6 +51,14 @@ func TestJudge(t *testing.T) {
 		"another namespace":      {"set-auto-mtls", Options{Namespace: "shop"}, "", report.Fine},
 		"of a VirtualService":    {"sni-dynamic", Options{Namespace: "istio-system"}, "*.wikipedia.org:443", report.Fine},
 		"of none":                {"sni-dynamic", Options{Namespace: "default"}, "", report.Fine},
+		"nobody asks for more":   {"posture-open", Options{FailOnWarning: true}, "de.wikipedia.org:443 edition.cnn.com:443", report.Fine},
+		"security, open":         {"posture-open", Options{Security: true}, "de.wikipedia.org:443 edition.cnn.com:443", report.Failed},
+		"security, of one host":  {"posture-open", Options{Security: true, Targets: []string{"edition.cnn.com"}}, "edition.cnn.com:443", report.Failed},
+		"security, too tight":    {"posture-tight", Options{Security: true}, "edition.cnn.com:443", report.Fine},
+		"security, warnings too": {"posture-tight", Options{Security: true, FailOnWarning: true}, "edition.cnn.com:443", report.Warned},
+		"security, held":         {"posture-held", Options{Security: true, FailOnWarning: true}, "edition.cnn.com:443", report.Fine},
+		"security, of nobody":    {"posture-open", Options{Security: true, Namespace: "shop"}, "", report.Fine},
+		"security, not gathered": {"set-auto-mtls", Options{Security: true, Targets: []string{"en.wikipedia.org"}}, "en.wikipedia.org:80 en.wikipedia.org:443", report.Unjudged},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -80,6 +80,12 @@ func Security(s *snapshot.Snapshot, paths []trace.Path, namespace string) []Find
 			p.routes[path] = append(p.routes[path], l.VirtualService)
 		}
 	}
+	if len(p.paths) == 0 { // what is asked for makes no path of its own: then the question is about those that it can take
+		p.paths = p.all
+		if namespace != "" {
+			p.paths = p.seen(p.all, namespace)
+		}
+	}
 	if s.Security != nil {
 		p.net = newNetwork(s.Security.Namespaces, s.Security.NetworkPolicies)
 		p.workloads = held(s.Security.Workloads)

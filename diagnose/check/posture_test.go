@@ -140,6 +140,7 @@ func TestSecurityNotGathered(t *testing.T) {
 func TestSecurityWithoutGateway(t *testing.T) {
 	t.Parallel()
 	s := load(t, "posture-open")
+	s.Sets, s.Objects.VirtualServices, s.Objects.Gateways = nil, nil, nil
 	for _, f := range Security(s, nil, "") {
 		if f.State != Skip || !strings.Contains(f.Message, "no path takes an egress gateway") {
 			t.Errorf("%s is %s: %s", f.Code, f.State, f.Message)
@@ -166,6 +167,21 @@ func TestSecurityOfOneNamespace(t *testing.T) {
 	}
 	if n := len(only(Security(s, paths, ""), "EGR059")); n != 3 {
 		t.Errorf("%d findings for all namespaces", n)
+	}
+}
+
+// TestSecurityOfGuests: a namespace that makes no path of its own is judged by those of others that it sees.
+func TestSecurityOfGuests(t *testing.T) {
+	t.Parallel()
+	for exportTo, want := range map[string]State{"*": Fail, ".": Skip} {
+		s := load(t, "posture-open")
+		s.Security.Workloads = append(s.Security.Workloads, snapshot.Workload{Namespace: "shop", Pod: "a", Owner: "deployment/a", Sidecar: true})
+		for i := range s.Objects.VirtualServices {
+			s.Objects.VirtualServices[i].Spec.ExportTo = []string{exportTo}
+		}
+		if f := one(t, Security(s, nil, "shop"), "EGR059"); f.State != want || want == Fail && f.Object.Name != "shop" {
+			t.Errorf("exported to %s: %+v", exportTo, f)
+		}
 	}
 }
 
