@@ -240,3 +240,34 @@ func TestStatsWatch(t *testing.T) {
 		t.Errorf("lines for a pipe\n%s", r)
 	}
 }
+
+// TestStatsSNIProxy takes the documents' step about the counter for traffic to the SNI proxy.
+func TestStatsSNIProxy(t *testing.T) {
+	c := newCluster(t)
+	c.gateway = "e2e-stats-sni/egress"
+	const set, cluster = "e2e-stats-sni", "sni-proxy.local"
+	c.leaveNothing(c.gateway)
+	c.plugin(0, "gateway", "install", c.gateway, "--sni-proxy", "--sni-proxy-image="+*image, "--timeout=110s")
+	t.Cleanup(func() { c.forget(set) })
+	c.plugin(0, "enable", "--name="+set, "--domains=*.example.org", "--mode=sni-proxy", "--gateway="+c.gateway, "--timeout=100s")
+	sum := func() (n int) {
+		for _, row := range c.stats(set).Items {
+			if row.Host == "*.example.org" && row.Hop == "gateway" && strings.Contains(row.Cluster, cluster) {
+				n += row.Counts["opened"]
+			}
+		}
+		return n
+	}
+	before := sum()
+	for _, url := range []string{"https://a.example.org", "https://b.example.org", "https://a.example.org"} {
+		if !c.takes(*clientRef, url, "mesh-external/many", 200) {
+			t.Fatalf("%s did not take the gateway", url)
+		}
+	}
+	if after := sum(); after-before != 3 {
+		t.Errorf("connections to the SNI proxy grew by %d, 3 were sent", after-before)
+	}
+	if line := c.documentsLine(cluster); strings.Contains(line, "upstream_cx_total") {
+		t.Errorf("the document's line found %q", line)
+	}
+}

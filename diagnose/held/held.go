@@ -2,7 +2,6 @@
 package held
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -211,23 +210,18 @@ func (l *looker) file(ctx context.Context, p *certs.Pod, path string) (certs.Hel
 	if strings.Contains(strings.ToLower(path), "key") {
 		return certs.Held{}, errors.New("its name is that of a key")
 	}
-	var text, words bounded
-	err := l.Exec(ctx, kube.Pod{Namespace: p.Namespace, Name: p.Pod, Container: "istio-proxy"}, []string{"cat", path}, &text, &words)
+	body, err := l.asker.Run(ctx, p.Namespace, p.Pod, []string{"cat", path})
 	if err != nil {
-		return certs.Held{}, fmt.Errorf("%w %s", err, strings.TrimSpace(words.String()))
+		return certs.Held{}, err
 	}
-	return certs.File(path, text.Bytes())
-}
-
-// bounded takes so much and no more.
-type bounded struct{ bytes.Buffer }
-
-// Write fails beyond the bound.
-func (b *bounded) Write(p []byte) (int, error) {
-	if b.Len()+len(p) > maxFile {
-		return 0, errors.New("the file is too large for certificates")
+	text, err := io.ReadAll(io.LimitReader(body, maxFile+1))
+	if err = errors.Join(err, body.Close()); err != nil {
+		return certs.Held{}, err
 	}
-	return b.Buffer.Write(p)
+	if len(text) > maxFile {
+		return certs.Held{}, errors.New("it is too large for certificates")
+	}
+	return certs.File(path, text)
 }
 
 // users finds the clusters and listeners whose TLS uses a secret. What cannot be read is noted: it takes nothing from the certificates.

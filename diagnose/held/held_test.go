@@ -287,13 +287,14 @@ func TestNoPods(t *testing.T) {
 	}
 }
 
-func TestBounded(t *testing.T) {
+func TestFileWithoutEnd(t *testing.T) {
 	t.Parallel()
-	var b bounded
-	if _, err := b.Write(make([]byte, maxFile)); err != nil {
-		t.Error(err)
-	}
-	if _, err := b.Write([]byte{1}); err == nil {
-		t.Error("a file without end is taken")
+	m := newWorld()
+	m.files["/etc/certs/cert-chain.pem"] = strings.Repeat("x", maxFile+1)
+	l := looker{Client: m, asker: ask.New(m, ask.Auto)}
+	for path, want := range map[string]string{"/etc/certs/cert-chain.pem": "too large", "/etc/certs/key.pem": "that of a key", "/none": "no such file"} {
+		if _, err := l.file(t.Context(), &certs.Pod{Namespace: "istio-system", Pod: "gw-1"}, path); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", path, err)
+		}
 	}
 }

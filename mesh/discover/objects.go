@@ -143,13 +143,19 @@ func (t *targetPort) UnmarshalJSON(b []byte) error {
 // sidecarName is the container that runs Envoy, in every version of Istio.
 const sidecarName = "istio-proxy"
 
-// proxy gives the container that runs Envoy. Since Istio 1.27 sidecars are init containers by default.
+// proxy gives the container that runs Envoy. Since Istio 1.27 sidecars are init containers by default. Istio 1.0 called that of a
+// gateway by the gateway's label, as the documents of its day do ("-c egressgateway").
 func (s podSpec) proxy() (container, bool) {
 	for _, list := range [][]container{s.Containers, s.InitContainers} {
 		for _, c := range list {
 			if c.Name == sidecarName {
 				return c, true
 			}
+		}
+	}
+	for _, c := range s.Containers {
+		if strings.Contains(c.Name, "egressgateway") && slices.Contains(c.Args, "router") {
+			return c, true
 		}
 	}
 	return container{}, false

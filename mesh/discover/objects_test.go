@@ -64,6 +64,8 @@ func TestRouter(t *testing.T) {
 		"native sidecar":                   {`{"spec":{"initContainers":[{"name":"istio-proxy","args":["proxy","sidecar"]}],"containers":[{"name":"app"}]}}`, false},
 		"waypoint":                         {`{"spec":{"containers":[{"name":"istio-proxy","args":["proxy","waypoint"]}]}}`, false},
 		"router of somebody else":          {`{"spec":{"containers":[{"name":"router","args":["proxy","router"]}]}}`, false},
+		"gateway of Istio 1.0":             {`{"spec":{"containers":[{"name":"egressgateway","args":["proxy","router"]}]}}`, true},
+		"named like one of Istio 1.0":      {`{"spec":{"containers":[{"name":"egressgateway","args":["serve"]}]}}`, false},
 		"gateway by its template":          {`{"metadata":{"annotations":{"inject.istio.io/templates":"grpc-agent, gateway"}},"spec":{"containers":[{"name":"istio-proxy"}]}}`, true},
 		"sidecar with a template's name":   {`{"metadata":{"annotations":{"inject.istio.io/templates":"gateway"}},"spec":{"containers":[{"name":"istio-proxy","args":["proxy","sidecar"]}]}}`, false},
 		"other template":                   {`{"metadata":{"annotations":{"inject.istio.io/templates":"gatewayish"}},"spec":{"containers":[{"name":"istio-proxy"}]}}`, false},

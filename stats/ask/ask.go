@@ -127,7 +127,7 @@ func (a *Asker) inPod(ctx context.Context, namespace, pod, path string) (io.Read
 		if way := a.How(namespace, pod); way != "" && way != c.way && way != byForward {
 			continue
 		}
-		body, err := a.run(ctx, kube.Pod{Namespace: namespace, Name: pod, Container: container}, c.argv)
+		body, err := a.Run(ctx, namespace, pod, c.argv)
 		if err == nil {
 			a.remember(namespace, pod, c.way)
 			return body, nil
@@ -152,6 +152,16 @@ func lacking(err error) bool {
 		}
 	}
 	return false
+}
+
+// Run runs a command where a pod's Envoy runs and gives what it prints, as it comes. A command that fails before it prints anything is an
+// error at once; one that fails later is the error of reading. Close ends it.
+func (a *Asker) Run(ctx context.Context, namespace, pod string, argv []string) (io.ReadCloser, error) {
+	body, err := a.run(ctx, kube.Pod{Namespace: namespace, Name: pod, Container: container}, argv)
+	if err != nil && strings.Contains(err.Error(), "container "+container+" is not valid for pod") {
+		return a.run(ctx, kube.Pod{Namespace: namespace, Name: pod}, argv) // a gateway of Istio 1.0 has one container, of another name
+	}
+	return body, err
 }
 
 // run starts a command and waits for its first byte: a command that says nothing has failed, or has an empty reply.

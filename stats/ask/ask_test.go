@@ -18,6 +18,7 @@ import (
 type pods struct {
 	forward error
 	execs   map[string]result
+	alone   bool // the pod has one container, not of the usual name
 	mu      sync.Mutex
 	asked   []string
 }
@@ -44,6 +45,9 @@ func (p *pods) EnvoyGet(_ context.Context, namespace, pod, path string) (io.Read
 func (p *pods) Exec(ctx context.Context, pod kube.Pod, command []string, stdout, stderr io.Writer) error {
 	p.note("exec " + pod.Namespace + "/" + pod.Name + "/" + pod.Container + " " + strings.Join(command, " "))
 	r := p.execs[command[0]]
+	if pod.Container != "" && p.alone {
+		return fmt.Errorf("exec in pod %s/%s: refused: container %s is not valid for pod %[2]s", pod.Namespace, pod.Name, pod.Container)
+	}
 	if _, err := io.WriteString(stderr, "GOMEMLIMIT is set\n"+r.words); err != nil {
 		return err
 	}
@@ -97,7 +101,13 @@ func TestWays(t *testing.T) {
 			}}, "old", "", byCurl, []string{agent, curl}, 0,
 		},
 		"an image without the agent": {Exec, &pods{execs: map[string]result{"pilot-agent": {err: errNoFile}, "curl": {out: "old"}}}, "old", "", byCurl, []string{agent, curl}, 0},
-		"neither":                    {Exec, &pods{execs: map[string]result{"pilot-agent": {err: errNoFile}, "curl": {err: errExit127}}}, "", "neither pilot-agent nor curl", "", []string{agent, curl}, 0},
+		"a gateway of Istio 1.0": {
+			Auto, &pods{forward: forbidden, alone: true, execs: map[string]result{"pilot-agent": {words: "Error: unknown command\n", err: errExit1}, "curl": {out: "oldest"}}},
+			"oldest", "", byCurl,
+			[]string{forward, agent, strings.Replace(agent, "/istio-proxy", "/", 1), curl, strings.Replace(curl, "/istio-proxy", "/", 1)},
+			1,
+		},
+		"neither": {Exec, &pods{execs: map[string]result{"pilot-agent": {err: errNoFile}, "curl": {err: errExit127}}}, "", "neither pilot-agent nor curl", "", []string{agent, curl}, 0},
 		"Envoy does not answer": {
 			Exec, &pods{execs: map[string]result{"pilot-agent": {words: "Error: connection refused\n", err: errExit1}}},
 			"", "exit code 1: Error: connection refused", "",
