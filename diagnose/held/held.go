@@ -215,7 +215,7 @@ func (l *looker) file(ctx context.Context, p *certs.Pod, path string) (certs.Hel
 		return certs.Held{}, err
 	}
 	text, err := io.ReadAll(io.LimitReader(body, maxFile+1))
-	if err = errors.Join(err, body.Close()); err != nil {
+	if err := errors.Join(err, body.Close()); err != nil {
 		return certs.Held{}, err
 	}
 	if len(text) > maxFile {
