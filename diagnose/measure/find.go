@@ -21,6 +21,7 @@ type finding struct {
 	*Meter
 	s     *snapshot.Snapshot
 	index map[string]int // of proxies, by NAMESPACE/POD
+	have  map[point]bool
 }
 
 // at gives the index of a proxy, which is added when it is new.
@@ -42,7 +43,8 @@ func (f *finding) at(p *snapshot.Proxy, hop egress.Hop) int {
 
 // add adds a point once.
 func (f *finding) add(p point) {
-	if !slices.Contains(f.points, p) {
+	if !f.have[p] {
+		f.have[p] = true
 		f.points = append(f.points, p)
 	}
 }

@@ -82,7 +82,7 @@ func Find(ctx context.Context, c Client, o Options) (*Meter, error) {
 	}
 	m.aim(o.Targets)
 	m.notes = slices.Clone(s.Notes)
-	f := &finding{Meter: m, s: s, index: map[string]int{}}
+	f := &finding{Meter: m, s: s, index: map[string]int{}, have: map[point]bool{}}
 	for i := range paths {
 		f.gateways(&paths[i])
 	}

@@ -93,7 +93,7 @@ func meter(t *testing.T, c *mesh, capture string, o Options) *Meter {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &finding{Meter: &Meter{asker: ask.New(c, o.Via)}, s: s, index: map[string]int{}}
+	f := &finding{Meter: &Meter{asker: ask.New(c, o.Via)}, s: s, index: map[string]int{}, have: map[point]bool{}}
 	f.aim(o.Targets)
 	for i := range paths {
 		f.gateways(&paths[i])

@@ -53,6 +53,8 @@ type Proxy struct {
 	NoHosts bool // /clusters could not be read
 	Matcher *admin.StatsMatcher
 	Metrics *Metrics
+
+	keeps func(name string) bool // Matcher, made ready when it is first asked
 }
 
 // Destination is what is counted at a proxy.
@@ -68,7 +70,7 @@ type Destination struct {
 	Cache   string // name of the DNS cache of the look-up, if known
 }
 
-// Count puts together what the sources say of a destination.
+// Count puts together what the sources say of a destination. It is not safe for use by more than one goroutine.
 func (p *Proxy) Count(d Destination) Counts {
 	hosts, known := p.hosts(d)
 	stats := p.Stats.Cluster(d.Cluster)
@@ -188,9 +190,12 @@ func (c counting) absent(name string, stats []Stat) Count {
 
 // records says whether the proxy would keep statistics of a cluster or cache, by either form of its name.
 func (p *Proxy) records(name string, stats []Stat) bool {
+	if p.keeps == nil {
+		p.keeps = p.Matcher.Compile()
+	}
 	name = strings.ReplaceAll(name, ":", "_")
 	for _, s := range stats {
-		if !p.Matcher.Records(name+";."+s.String()) && !p.Matcher.Records(name+"."+s.String()) {
+		if !p.keeps(name+";."+s.String()) && !p.keeps(name+"."+s.String()) {
 			return false
 		}
 	}

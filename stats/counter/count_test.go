@@ -3,6 +3,7 @@ package counter
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -295,5 +296,25 @@ func TestRowJSON(t *testing.T) {
 		`"missing":{"bytesSent":"not recorded"}}`
 	if diff := cmp.Diff(want, string(text)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// BenchmarkCount counts a thousand destinations at a proxy that records little: what stats --watch does at each tick.
+func BenchmarkCount(b *testing.B) {
+	stats, err := Read(strings.NewReader(reply))
+	if err != nil {
+		b.Fatal(err)
+	}
+	var d []Destination
+	for i := range 1000 {
+		d = append(d, Destination{Cluster: fmt.Sprintf("outbound|443||host-%d.example.com", i), TLS: true})
+	}
+	for b.Loop() {
+		p := Proxy{Stats: stats, Hosts: hosts(), Matcher: recording()}
+		for _, one := range d {
+			if c := p.Count(one); !c.TLSFailed.Known() {
+				b.Fatal(c)
+			}
+		}
 	}
 }
