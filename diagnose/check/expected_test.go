@@ -121,6 +121,7 @@ var expected = map[string]struct {
 		[]string{tls + " passthrough set default/demo", http + " http set default/demo", "en.wikipedia.org:443 passthrough set default/demo", "en.wikipedia.org:80 http set default/demo"},
 		[]string{"fail EGR001 " + tls, "fail EGR001 " + http, "skip EGR052 en.wikipedia.org:443", "skip EGR052 en.wikipedia.org:80"},
 	},
+	"EGR025": {[]string{"b.example.net:443 passthrough set egress-posture/posture"}, []string{"fail EGR025 b.example.net:443", "skip EGR052 b.example.net:443"}},
 	// what is in these for security is not told where nobody asks: see posture_test.go
 	"posture-open": {
 		[]string{"de.wikipedia.org:443 passthrough", tls + " passthrough set egress-posture/posture"},

@@ -3,47 +3,49 @@ package check
 // Table lists all checks by code. A check is added by naming it here.
 func Table() []Check {
 	return []Check{
-		notBoundToMesh,          // EGR001
-		noServiceEntry,          // EGR002
-		httpProtocolOnTLSPort,   // EGR003
-		selectorMatchesNoPod,    // EGR011
-		tlsRouteOnEndingServer,  // EGR012
-		gatewayInOtherNamespace, // EGR013
-		serverRefusesNamespace,  // EGR014
-		routesNotExported,       // EGR015
-		serverNameUnknown,       // EGR017
-		matchOnTargetPort,       // EGR018
-		gatewayWithoutRoute,     // EGR019
-		sameHostTwice,           // EGR020
-		subsetNotFound,          // EGR023
-		tlsModesDiffer,          // EGR024
-		gatewayWithoutEndpoint,  // EGR026
-		neverConnected,          // EGR028
-		ruleNotOnGateway,        // EGR030
-		credentialMissing,       // EGR031
-		doubleTLS,               // EGR033
-		serverNotVerified,       // EGR034
-		resolutionNone,          // EGR035
-		entryNotExported,        // EGR037
-		nameNotFound,            // EGR038
-		filterNotApplied,        // EGR042
-		updateRefused,           // EGR043
-		filterTooWide,           // EGR044
-		sniProxyNotThere,        // EGR047
-		identityNotSeen,         // EGR050, a check of security
-		noAccessLog,             // EGR051
-		counterNotRecorded,      // EGR052
-		unexplained,             // EGR056
-		setUnreadable,           // EGR057
-		pathsHidden,             // EGR058
-		networkOpen,             // EGR059, this and those that follow: checks of security
-		networkTooTight,         // EGR060
-		unknownHostsPass,        // EGR061
-		withoutSidecar,          // EGR062
-		pastSidecar,             // EGR063
-		otherPortDirect,         // EGR064
-		nodesShared,             // EGR065
-		callerNotKnown,          // EGR066
-		everybodyAllowed,        // EGR067
+		notBoundToMesh,            // EGR001
+		noServiceEntry,            // EGR002
+		httpProtocolOnTLSPort,     // EGR003
+		selectorMatchesNoPod,      // EGR011
+		tlsRouteOnEndingServer,    // EGR012
+		gatewayInOtherNamespace,   // EGR013
+		serverRefusesNamespace,    // EGR014
+		routesNotExported,         // EGR015
+		serverNameUnknown,         // EGR017
+		matchOnTargetPort,         // EGR018
+		gatewayWithoutRoute,       // EGR019
+		sameHostTwice,             // EGR020
+		subsetNotFound,            // EGR023
+		tlsModesDiffer,            // EGR024
+		gatewayNotRecognized,      // EGR025
+		gatewayWithoutEndpoint,    // EGR026
+		gatewayCertificateInvalid, // EGR027
+		neverConnected,            // EGR028
+		ruleNotOnGateway,          // EGR030
+		credentialMissing,         // EGR031
+		doubleTLS,                 // EGR033
+		serverNotVerified,         // EGR034
+		resolutionNone,            // EGR035
+		entryNotExported,          // EGR037
+		nameNotFound,              // EGR038
+		filterNotApplied,          // EGR042
+		updateRefused,             // EGR043
+		filterTooWide,             // EGR044
+		sniProxyNotThere,          // EGR047
+		identityNotSeen,           // EGR050, a check of security
+		noAccessLog,               // EGR051
+		counterNotRecorded,        // EGR052
+		unexplained,               // EGR056
+		setUnreadable,             // EGR057
+		pathsHidden,               // EGR058
+		networkOpen,               // EGR059, this and those that follow: checks of security
+		networkTooTight,           // EGR060
+		unknownHostsPass,          // EGR061
+		withoutSidecar,            // EGR062
+		pastSidecar,               // EGR063
+		otherPortDirect,           // EGR064
+		nodesShared,               // EGR065
+		callerNotKnown,            // EGR066
+		everybodyAllowed,          // EGR067
 	}
 }
