@@ -107,7 +107,7 @@ func (j *Joiner) Expire(now time.Time) error {
 			}
 		}
 	}
-	for len(j.loose) > 0 && (len(j.loose) > most || now.Sub(j.loose[0].At()) >= window) {
+	for len(j.loose) > 0 && (len(j.loose) > min(most, mostAlike) || now.Sub(j.loose[0].At()) >= window) {
 		alone := j.loose[0]
 		j.loose = j.loose[1:]
 		if err := j.Emit(j.alone(alone)); err != nil {
@@ -160,7 +160,9 @@ func (j *Joiner) emit(p *partial) error {
 func without(list []*partial, p *partial) []*partial {
 	for i, other := range list {
 		if other == p {
-			return append(list[:i:i], list[i+1:]...)
+			copy(list[i:], list[i+1:])
+			list[len(list)-1] = nil
+			return list[:len(list)-1]
 		}
 	}
 	return list
@@ -190,21 +192,27 @@ func (j *Joiner) addSidecar(l *Line) error {
 		return j.Emit(Row{Verdict: NeverSeen, Sidecar: l.Clone()})
 	}
 	line := l.Clone()
-	p := j.partner(string(l.UpstreamLocal), func(p *partial) bool { return p.Sidecar == nil && samePassage(line, p.Gateway) })
+	p, err := j.partner(string(l.UpstreamLocal), func(p *partial) bool { return p.Sidecar == nil && samePassage(line, p.Gateway) })
+	if err != nil {
+		return err
+	}
 	p.Sidecar = line
 	return j.finish(p)
 }
 
 func (j *Joiner) addGateway(line *Line) error {
 	j.remember(line)
-	p := j.partner(string(line.DownstreamRemote), func(p *partial) bool { return p.Gateway == nil && samePassage(p.Sidecar, line) })
+	p, err := j.partner(string(line.DownstreamRemote), func(p *partial) bool { return p.Gateway == nil && samePassage(p.Sidecar, line) })
+	if err != nil {
+		return err
+	}
 	p.Gateway = line
 	if p.wants() {
 		if i := nearest(line, j.loose); i >= 0 {
 			p.attach(j.loose[i])
 			j.loose = append(j.loose[:i:i], j.loose[i+1:]...)
 		} else {
-			j.waiting = append(j.waiting, p)
+			j.waiting = append(j.waiting[max(0, len(j.waiting)+1-mostAlike):], p)
 		}
 	}
 	return j.finish(p)
@@ -244,11 +252,20 @@ func (p *partial) wants() bool {
 	return way == ToInner && p.Inner == nil || way == ToSNIProxy && p.SNIProxy == nil
 }
 
+// mostAlike is how many rows are looked through for the one that a line belongs to: those with the same address, or those that wait
+// for an inner line. So many lines at once that look the same were not written by proxies that work.
+const mostAlike = 256
+
 // partner finds the row that a line completes, or begins one.
-func (j *Joiner) partner(key string, fits func(*partial) bool) *partial {
+func (j *Joiner) partner(key string, fits func(*partial) bool) (*partial, error) {
 	for _, p := range j.open[key] {
 		if fits(p) {
-			return p
+			return p, nil
+		}
+	}
+	if alike := j.open[key]; len(alike) >= mostAlike {
+		if err := j.emit(alike[0]); err != nil {
+			return nil, err
 		}
 	}
 	if j.open == nil {
@@ -258,7 +275,7 @@ func (j *Joiner) partner(key string, fits func(*partial) bool) *partial {
 	j.open[key] = append(j.open[key], p)
 	j.order = append(j.order, p)
 	j.live++
-	return p
+	return p, nil
 }
 
 func (j *Joiner) finish(p *partial) error {

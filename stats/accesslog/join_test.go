@@ -160,6 +160,29 @@ func TestJoinIsBounded(t *testing.T) {
 	}
 }
 
+// TestJoinIsQuick also with lines of which all look the same: no scan grows with what waits.
+func TestJoinIsQuick(t *testing.T) {
+	t.Parallel()
+	outer := strings.Replace(outerLine, "750 1561", "1 2", 1) // finds no inner line
+	for name, raw := range map[string]string{"gateway": connection, "sidecar": sidecarTLS, "inner": innerLine, "outer": outer} {
+		rows := 0
+		j := &Joiner{Emit: func(Row) error { rows++; return nil }}
+		l := parse(t, raw)
+		begun := time.Now()
+		for range 30_000 {
+			if err := j.Add(l); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := j.Close(); err != nil || rows != 30_000 {
+			t.Errorf("%s: %d rows, %v", name, rows, err)
+		}
+		if took := time.Since(begun); took > 10*time.Second {
+			t.Errorf("%s: %s", name, took)
+		}
+	}
+}
+
 func TestMatchRow(t *testing.T) {
 	t.Parallel()
 	r := Row{Gateway: parse(t, outerLine), Inner: parse(t, innerLine)}
