@@ -10,7 +10,6 @@ import (
 
 	"github.com/kubectl-egress/kubectl-egress/egress"
 	"github.com/kubectl-egress/kubectl-egress/kube"
-	"github.com/kubectl-egress/kubectl-egress/mesh"
 	"github.com/kubectl-egress/kubectl-egress/stats/accesslog"
 )
 
@@ -23,12 +22,19 @@ const (
 	mixerContainer = "mixer"
 )
 
+// Gateway is an egress gateway as far as its logs go.
+type Gateway struct {
+	Namespace, Service string
+	Selector           map[string]string // labels of its pods
+	SNIProxy           string            // container of the SNI proxy beside Envoy; default "sni-proxy"
+}
+
 // Finder finds the containers whose logs are wanted. It is not safe for concurrent use.
 type Finder struct {
 	Client   Client
-	Gateways []mesh.Gateway // their pods, Envoy and the SNI proxy beside it
-	Mixer    bool           // the mixer of Istio up to 1.7 too
-	Sidecars bool           // the sidecars of workloads too
+	Gateways []Gateway // their pods, Envoy and the SNI proxy beside it
+	Mixer    bool      // the mixer of Istio up to 1.7 too
+	Sidecars bool      // the sidecars of workloads too
 
 	Namespace   string // of the sidecars; empty: all
 	Workload    string // only the sidecars of this pod, or of the pods of this Deployment; empty: all
@@ -45,7 +51,7 @@ func (f *Finder) Find(ctx context.Context) ([]Source, error) {
 	for _, g := range f.Gateways {
 		found, err := f.gateway(ctx, g)
 		if err != nil {
-			return nil, fmt.Errorf("pods of gateway %s: %w", g.Ref(), err)
+			return nil, fmt.Errorf("pods of gateway %s/%s: %w", g.Namespace, g.Service, err)
 		}
 		all = append(all, found...)
 	}
@@ -80,7 +86,7 @@ func once(all []Source) []Source {
 	})
 }
 
-func (f *Finder) gateway(ctx context.Context, g mesh.Gateway) ([]Source, error) {
+func (f *Finder) gateway(ctx context.Context, g Gateway) ([]Source, error) {
 	var labels []string
 	for _, key := range slices.Sorted(maps.Keys(g.Selector)) {
 		labels = append(labels, key+"="+g.Selector[key])
@@ -94,11 +100,7 @@ func (f *Finder) gateway(ctx context.Context, g mesh.Gateway) ([]Source, error) 
 		if envoy := p.router(); envoy != "" {
 			all = append(all, p.source(accesslog.Gateway, envoy))
 		}
-		proxy := sniContainer
-		if g.SNIProxy != nil {
-			proxy = g.SNIProxy.Container
-		}
-		if p.has(proxy) {
+		if proxy := cmp.Or(g.SNIProxy, sniContainer); p.has(proxy) {
 			all = append(all, p.source(accesslog.SNIProxy, proxy))
 		}
 	}

@@ -11,7 +11,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubectl-egress/kubectl-egress/kube"
-	"github.com/kubectl-egress/kubectl-egress/mesh"
 )
 
 // cluster lists pods by namespace and labels, and knows nothing else.
@@ -49,7 +48,7 @@ const (
 
 func TestFind(t *testing.T) {
 	t.Parallel()
-	gateway := mesh.Gateway{Namespace: "gw", Service: "egress", Selector: map[string]string{"istio": "egress", "app": "egress"}}
+	gateway := Gateway{Namespace: "gw", Service: "egress", Selector: map[string]string{"istio": "egress", "app": "egress"}}
 	pods := cluster{
 		"gw app=egress,istio=egress": {podJSON("gw", "egress-2", routerContainer), podJSON("gw", "egress-1", routerContainer+`,{"name":"sni-proxy"}`)},
 		" " + meshedPods:             {podJSON("b", "two", sidecarContainer), podJSON("a", "one", sidecarContainer), podJSON("gw", "egress-1", routerContainer)},
@@ -63,7 +62,7 @@ func TestFind(t *testing.T) {
 		want   []string
 		missed int
 	}{
-		"gateway with SNI proxy": {Finder{Gateways: []mesh.Gateway{gateway, gateway}}, []string{"gateway gw/egress-1 (istio-proxy)", "sni-proxy gw/egress-1 (sni-proxy)", "gateway gw/egress-2 (istio-proxy)"}, 0},
+		"gateway with SNI proxy": {Finder{Gateways: []Gateway{gateway, gateway}}, []string{"gateway gw/egress-1 (istio-proxy)", "sni-proxy gw/egress-1 (sni-proxy)", "gateway gw/egress-2 (istio-proxy)"}, 0},
 		"sidecars":               {Finder{Sidecars: true}, []string{"sidecar a/one (istio-proxy)", "sidecar b/two (istio-proxy)"}, 0},
 		"of one namespace":       {Finder{Sidecars: true, Namespace: "a"}, []string{"sidecar a/one (istio-proxy)"}, 0},
 		"of one workload":        {Finder{Sidecars: true, Workload: "two"}, []string{"sidecar b/two (istio-proxy)"}, 0},
@@ -91,7 +90,7 @@ func TestFind(t *testing.T) {
 			}
 		})
 	}
-	for _, f := range []*Finder{{Gateways: []mesh.Gateway{{Namespace: "x", Service: "y"}}}, {Sidecars: true, Namespace: "x"}} {
+	for _, f := range []*Finder{{Gateways: []Gateway{{Namespace: "x", Service: "y"}}}, {Sidecars: true, Namespace: "x"}} {
 		f.Client = pods
 		if _, err := f.Find(t.Context()); err == nil {
 			t.Error("what cannot be listed is no error")

@@ -13,7 +13,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubectl-egress/kubectl-egress/kube"
-	"github.com/kubectl-egress/kubectl-egress/mesh"
 	"github.com/kubectl-egress/kubectl-egress/stats/accesslog"
 )
 
@@ -91,7 +90,7 @@ func following(t *testing.T, n *node, c *collector, o Options) (end func() error
 	o.Poll, o.Note = 20*time.Millisecond, c.note
 	ctx, cancel := context.WithCancel(t.Context())
 	client := n.client()
-	finder := &Finder{Client: client, Gateways: []mesh.Gateway{{Namespace: "gw", Service: "egress", Selector: map[string]string{"istio": "egressgateway"}}}}
+	finder := &Finder{Client: client, Gateways: []Gateway{{Namespace: "gw", Service: "egress", Selector: map[string]string{"istio": "egressgateway"}}}}
 	result := make(chan error, 1)
 	go func() { result <- Follow(ctx, client, finder.Find, o, c.handle) }()
 	return sync.OnceValue(func() error {
@@ -266,7 +265,7 @@ func TestHandlerEndsIt(t *testing.T) {
 	n.add("b", "line 0")
 	broken := errors.New("broken pipe")
 	client := n.client()
-	finder := &Finder{Client: client, Gateways: []mesh.Gateway{{Namespace: "gw", Selector: map[string]string{"istio": "egressgateway"}}}}
+	finder := &Finder{Client: client, Gateways: []Gateway{{Namespace: "gw", Selector: map[string]string{"istio": "egressgateway"}}}}
 	err := Follow(t.Context(), client, finder.Find, Options{Poll: 10 * time.Millisecond}, func(Source, []byte) error { return broken })
 	if !errors.Is(err, broken) {
 		t.Errorf("ended by %v", err)

@@ -14,7 +14,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubectl-egress/kubectl-egress/kube"
-	"github.com/kubectl-egress/kubectl-egress/mesh"
 	"github.com/kubectl-egress/kubectl-egress/stats/accesslog"
 )
 
@@ -22,7 +21,7 @@ import (
 func all(t *testing.T, n *node, o Options) (lines []string, err error) {
 	t.Helper()
 	client := n.client()
-	finder := &Finder{Client: client, Gateways: []mesh.Gateway{{Namespace: "gw", Selector: map[string]string{"istio": "egressgateway"}}}}
+	finder := &Finder{Client: client, Gateways: []Gateway{{Namespace: "gw", Selector: map[string]string{"istio": "egressgateway"}}}}
 	sources, err := finder.Find(t.Context())
 	if err != nil {
 		t.Fatal(err)
