@@ -29,6 +29,7 @@ type Outcome struct {
 	Written []Change // done, and standing
 	Undone  []Change // done, or perhaps done, and taken back
 	Stuck   []Stuck  // done, or perhaps done, and not taken back
+	Kept    bool     // nothing was to be taken back (Options.NoRollback)
 }
 
 // Stuck is a change that could not be taken back, and why; or, where nothing is taken back, of which could not be found out whether

@@ -45,7 +45,7 @@ func (x *execution) rollBack(ctx context.Context) Outcome {
 			continue
 		}
 		o.State = Mixed
-		o.Stuck = append(o.Stuck, Stuck{Change: w.change, Err: fmt.Errorf("could not be taken back: %w", errs[i])})
+		o.Stuck = append(o.Stuck, Stuck{Change: w.change, Err: errs[i]})
 	}
 	return o
 }

@@ -25,7 +25,7 @@ func (x *execution) standing(ctx context.Context) Outcome {
 			happened[i], errs[i] = x.happened(ctx, x.journal[i].change)
 		}
 	}, func(int) {})
-	var o Outcome
+	o := Outcome{Kept: true}
 	for i, w := range x.journal {
 		switch {
 		case errs[i] != nil:

@@ -52,8 +52,12 @@ func (t *tool) unfinished(outcome apply.Outcome, err error) error {
 	for _, c := range outcome.Written {
 		t.note("  %s   %s, and stays so", shortName(c.Ref.Kind, c.Ref.Name), c.Action)
 	}
+	but := ", and could not be taken back"
+	if outcome.Kept {
+		but = ""
+	}
 	for _, s := range outcome.Stuck {
-		t.note("  %s   %s, perhaps, and %s", shortName(s.Change.Ref.Kind, s.Change.Ref.Name), s.Change.Action, oneLine(s.Err))
+		t.note("  %s   %s, perhaps%s: %s", shortName(s.Change.Ref.Kind, s.Change.Ref.Name), s.Change.Action, but, oneLine(s.Err))
 	}
 	if outcome.State == apply.AsBefore {
 		return fmt.Errorf("%w; the cluster is as it was before", err)
