@@ -46,10 +46,12 @@ func TestFixesMendTheObjects(t *testing.T) {
 // byHand are the faults that are not in Istio's objects: pods, Secrets and containers that are not there can only be looked for, or
 // made of what the program does not know.
 var byHand = map[Code]string{
+	"EGR009": "kubectl -n default patch deployment/past --type=merge -p ",
 	"EGR026": "kubectl -n istio-system get pods -l ",
 	"EGR028": "kubectl -n istio-system patch secret wrong-ca --type=merge -p ",
 	"EGR031": "kubectl -n istio-system create secret generic not-there --from-file=ca.crt",
 	"EGR038": "kubectl -n trace-egress exec gw-",
+	"EGR041": "kubectl -n istio-system exec istio-egressgateway-",
 	"EGR043": "kubectl -n istio-system edit envoyfilter sni",
 	"EGR047": "kubectl -n istio-system edit deployment/istio-egressgateway",
 }
@@ -64,7 +66,7 @@ var (
 var kinds = map[string]string{
 	"gateways.networking.istio.io": "gateways", "virtualservice": "virtualServices", "destinationrule": "destinationRules",
 	"serviceentry": "serviceEntries", "Gateway": "gateways", "VirtualService": "virtualServices", "DestinationRule": "destinationRules",
-	"ServiceEntry": "serviceEntries", "Telemetry": "telemetries", "envoyfilter": "envoyFilters", "EnvoyFilter": "envoyFilters",
+	"ServiceEntry": "serviceEntries", "Telemetry": "telemetries", "sidecars.networking.istio.io": "sidecars", "envoyfilter": "envoyFilters", "EnvoyFilter": "envoyFilters",
 }
 
 // follow does to the objects of a snapshot what commands say.

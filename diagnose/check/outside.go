@@ -55,7 +55,9 @@ var nameNotFound = Check{
 	Severity: Fail,
 	Hop:      egress.AtOutside,
 	Run: func(s *snapshot.Snapshot, p trace.Path) []Finding {
-		legs := slices.DeleteFunc(stopped(&p, egress.AtGateway, trace.NoEndpoint), func(l *trace.Leg) bool { return l.Stop.Step != "endpoint" || names(l) == "" })
+		legs := slices.DeleteFunc(stopped(&p, egress.AtGateway, trace.NoEndpoint), func(l *trace.Leg) bool {
+			return l.Stop.Step != "endpoint" || names(l) == "" || strings.HasPrefix(names(l), "*") // EGR036 is about wildcards
+		})
 		if len(legs) == 0 {
 			return nil
 		}

@@ -150,7 +150,7 @@ func (f *finder) unfed(o opened, gw mesh.Gateway, serverHost string) {
 		return
 	}
 	fed := slices.ContainsFunc(f.wanted.For(name), func(l trace.Line) bool {
-		return l.Gateway == gw.Ref() && target(gw, l.ToPort) == target(gw, o.Server.Port.Number)
+		return l.Gateway == gw.Ref() && (target(gw, l.ToPort) == target(gw, o.Server.Port.Number) || !served(gw, o.Server.Port.Number))
 	})
 	if fed {
 		return
@@ -161,6 +161,11 @@ func (f *finder) unfed(o opened, gw mesh.Gateway, serverHost string) {
 	}
 	p.Mode = f.mode(p)
 	f.add(p)
+}
+
+// served says whether the gateway's Service has the port, or leads one to it: no sidecar comes to any other.
+func served(gw mesh.Gateway, number int) bool {
+	return len(gw.Ports) == 0 || slices.ContainsFunc(gw.Ports, func(p mesh.Port) bool { return p.Number == number || p.Target == number })
 }
 
 // servicePort is the number by which the gateway's Service calls a port that may be written as the pod's.

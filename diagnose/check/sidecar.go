@@ -42,6 +42,11 @@ func bindToMesh(s *snapshot.Snapshot, p *trace.Path, f *Finding) {
 	candidates := routesFor(p)
 	toward := p.Wanted.Toward(string(p.Host), p.Port)
 	switch {
+	case len(toward) > 0 && toward[0].ForMesh():
+		v, client := toward[0].VirtualService, f.explains[0].Proxy.Namespace
+		f.Object = object("VirtualService", v.Meta, "spec.exportTo")
+		f.Message = fmt.Sprintf("VirtualService %s is not exported to namespace %s: its sidecars go straight out", v, client)
+		f.Fix = patch(f.Object, exportOps(v.Spec.ExportTo, s.Facts.Config.DefaultVirtualServiceExportTo, client)...)
 	case len(toward) > 0:
 		l := toward[0]
 		f.Object = object("VirtualService", l.VirtualService.Meta, "spec.gateways")

@@ -6,15 +6,22 @@ func Table() []Check {
 		notBoundToMesh,            // EGR001
 		noServiceEntry,            // EGR002
 		httpProtocolOnTLSPort,     // EGR003
+		catchAll,                  // EGR004
+		addressUnasked,            // EGR005
+		otherRoutesWin,            // EGR007
+		hiddenBySidecar,           // EGR008
+		notCaptured,               // EGR009
 		selectorMatchesNoPod,      // EGR011
 		tlsRouteOnEndingServer,    // EGR012
 		gatewayInOtherNamespace,   // EGR013
 		serverRefusesNamespace,    // EGR014
 		routesNotExported,         // EGR015
+		portNotOfService,          // EGR016
 		serverNameUnknown,         // EGR017
 		matchOnTargetPort,         // EGR018
 		gatewayWithoutRoute,       // EGR019
 		sameHostTwice,             // EGR020
+		routeWiderThanGateway,     // EGR021
 		subsetNotFound,            // EGR023
 		tlsModesDiffer,            // EGR024
 		gatewayNotRecognized,      // EGR025
@@ -23,18 +30,24 @@ func Table() []Check {
 		neverConnected,            // EGR028
 		ruleNotOnGateway,          // EGR030
 		credentialMissing,         // EGR031
+		credentialAtSidecar,       // EGR032
 		doubleTLS,                 // EGR033
 		serverNotVerified,         // EGR034
 		resolutionNone,            // EGR035
+		wildcardLookedUp,          // EGR036
 		entryNotExported,          // EGR037
 		nameNotFound,              // EGR038
+		protocolNotSpoken,         // EGR039
+		neverReached,              // EGR041
 		filterNotApplied,          // EGR042
 		updateRefused,             // EGR043
 		filterTooWide,             // EGR044
+		dynamicAtGateway,          // EGR046
 		sniProxyNotThere,          // EGR047
 		identityNotSeen,           // EGR050, a check of security
 		noAccessLog,               // EGR051
 		counterNotRecorded,        // EGR052
+		entriesDiffer,             // EGR053
 		unexplained,               // EGR056
 		setUnreadable,             // EGR057
 		pathsHidden,               // EGR058

@@ -66,6 +66,10 @@ func TestObjectsAloneNeverFail(t *testing.T) {
 				t.Log("the routes lead to another gateway, which these proxies do not have: nothing to compare")
 				return
 			}
+			if name == "EGR032" {
+				t.Log("the path has no gateway, and these proxies go through one: nothing to compare")
+				return
+			}
 			s.Proxies, s.Facts = good.Proxies, good.Facts
 			_, findings := diagnosis(s)
 			for _, f := range findings {

@@ -127,6 +127,7 @@ type Proxy struct {
 	Owner          string            `json:"owner,omitempty"`       // what to change to change the pod, such as "deployment/sleep"
 	Containers     []string          `json:"containers,omitempty"`  // of the pod, istio-proxy among them; empty if not known
 	ProxyConfig    string            `json:"proxyConfig,omitempty"` // the pod's annotation proxy.istio.io/config
+	Past           Past              `json:"past,omitzero"`         // what of the pod's traffic does not go through its sidecar
 	Gateway        egress.GatewayRef `json:"gateway,omitzero"`      // of which gateway, for AtGateway
 	// State is that of the Envoy's configuration; with anything but Read the fields below are empty or partial.
 	State  State                `json:"state"`

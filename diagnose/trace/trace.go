@@ -89,6 +89,7 @@ const (
 	NoLookup    Kind = "no-lookup"     // a dynamic forward proxy without the filter that looks up the server name
 	UnknownPod  Kind = "unknown-pod"   // the sidecar sends it to a pod that is not one of the gateway's known pods
 	NoWorkload  Kind = "no-workload"   // there is no workload with a sidecar to look at
+	NotCaptured Kind = "not-captured"  // the workload's traffic goes past its sidecar
 	Bystander   Kind = "bystander"     // clients of another namespace fail where those of the routes' own namespace do not
 	NotSelected Kind = "not-selected"  // the proxy was left out of the sample
 )

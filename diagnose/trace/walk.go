@@ -179,6 +179,10 @@ func (w *Walker) sidecar(p *Path, proxy *snapshot.Proxy) Leg {
 		leg.stop(Unread, "proxy", "the sidecar of %s could not be read: %s", proxy.Name(), proxy.State.Detail)
 		return leg
 	}
+	if why := past(p, proxy); why != "" {
+		leg.stop(NotCaptured, "workload", "what %s sends to %s goes past its sidecar: %s", proxy.Pod, p, why)
+		return leg
+	}
 	w.envoy(&leg, leg.Ask)
 	for i := range leg.Exits {
 		w.judgeSidecar(p, &leg, &leg.Exits[i])

@@ -88,7 +88,11 @@ func (p *pod) owner() string {
 
 func (p *pod) proxy(role snapshot.Role) snapshot.Proxy {
 	var containers []string
+	past := annotated(p.Metadata.Annotations)
 	for _, c := range p.Spec.Init {
+		if c.Name == initContainer {
+			past = redirected(c.Args, past)
+		}
 		if c.Restart == "Always" {
 			containers = append(containers, c.Name)
 		}
@@ -100,6 +104,7 @@ func (p *pod) proxy(role snapshot.Role) snapshot.Proxy {
 		Containers: containers,
 		Namespace:  p.Metadata.Namespace, Pod: p.Metadata.Name, Role: role, IP: p.Status.IP, ServiceAccount: p.Spec.ServiceAccount,
 		Labels: p.Metadata.Labels, Owner: p.owner(), ProxyConfig: p.Metadata.Annotations["proxy.istio.io/config"],
+		Past: past,
 	}
 }
 

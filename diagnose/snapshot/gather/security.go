@@ -117,10 +117,7 @@ func (p *placedPod) workload() snapshot.Workload {
 		Ambient:   m.Annotations[redirection] == "enabled",
 		Injection: cmp.Or(m.Labels[injectLabel], m.Annotations[injectLabel]),
 		Pinned:    len(p.Spec.NodeSelector) > 0 || len(p.Spec.Affinity.Node.Required) > 0 && string(p.Spec.Affinity.Node.Required) != "null",
-		Past:      snapshot.Past{ExcludedPorts: m.Annotations[traffic+"excludeOutboundPorts"], ExcludedRanges: m.Annotations[traffic+"excludeOutboundIPRanges"]},
-	}
-	if ranges, ok := m.Annotations[traffic+"includeOutboundIPRanges"]; ok {
-		w.Past.IncludedRanges = cmp.Or(strings.TrimSpace(ranges), snapshot.NoRanges)
+		Past:      annotated(m.Annotations),
 	}
 	for _, ip := range p.Status.IPs {
 		w.IPs = append(w.IPs, ip.IP)
@@ -131,7 +128,7 @@ func (p *placedPod) workload() snapshot.Workload {
 			w.Router = true
 		case c.Name == proxyContainer:
 			w.Sidecar = true
-		case c.Name == "istio-init":
+		case c.Name == initContainer:
 			w.Past = redirected(c.Args, w.Past)
 		}
 		for _, port := range c.Ports {
@@ -145,6 +142,18 @@ func (p *placedPod) workload() snapshot.Workload {
 		}
 	}
 	return w
+}
+
+// initContainer is the one of Istio's injection that leads a pod's traffic to its sidecar.
+const initContainer = "istio-init"
+
+// annotated is what a pod's annotations leave out of the sidecar's sight.
+func annotated(have map[string]string) snapshot.Past {
+	past := snapshot.Past{ExcludedPorts: have[traffic+"excludeOutboundPorts"], ExcludedRanges: have[traffic+"excludeOutboundIPRanges"]}
+	if ranges, ok := have[traffic+"includeOutboundIPRanges"]; ok {
+		past.IncludedRanges = cmp.Or(strings.TrimSpace(ranges), snapshot.NoRanges)
+	}
+	return past
 }
 
 // redirected reads the arguments of istio-iptables, which hold what the whole mesh leaves out as well. They are what is in force, so
