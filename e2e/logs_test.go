@@ -93,13 +93,17 @@ func (c *cluster) logStep(s step) {
 	}
 	// Lines of connections come up to 10 s late.
 	var rows []logLine
-	c.eventually(s.name+": both hops in one row", 20*time.Second, func() (bool, string) {
+	c.eventually(s.name+": all hops in one row", 20*time.Second, func() (bool, string) {
 		r := c.plugin(0, "logs", set, "--join", "--from-pod="+*clientRef, "--gateway="+logsGateway, "--since=30s", "-o", "json")
 		rows = decodeLines(c.t, r.stdout)
-		return len(rows) > 0 && rows[len(rows)-1].Verdict == "through-gateway", r.String()
+		if len(rows) == 0 {
+			return false, r.String()
+		}
+		row := rows[len(rows)-1]
+		return row.Verdict == "through-gateway" && (row.Inner != nil) == s.inner && (row.SNIProxy != nil) == s.nginx, r.String()
 	})
 	row := rows[len(rows)-1]
-	if row.Sidecar.UpstreamLocal != row.Gateway.DownstreamRemote || (row.Inner != nil) != s.inner || (row.SNIProxy != nil) != s.nginx {
+	if row.Sidecar.UpstreamLocal != row.Gateway.DownstreamRemote {
 		c.t.Errorf("%s: not the hops of one connection: %+v", s.name, row)
 	}
 	last := row.Gateway
