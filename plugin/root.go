@@ -77,7 +77,7 @@ func New(streams genericiooptions.IOStreams, argv0 string) *cobra.Command {
 		newEnable(t), newCleanup(t), newRender(t), newDiff(t),
 		newGateway(t), newSample(t), newCredential(t),
 		newCheck(t), newStats(t), newCerts(t), newList(t), newGet(t), newExplain(t), newCapture(t),
-		newLogs(t),
+		newLogs(t), newProbe(t),
 		newCompletion(t), newOptions(t), newVersion(t))
 	return root
 }
