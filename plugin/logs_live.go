@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubectl-egress/kubectl-egress/diagnose"
 	"github.com/kubectl-egress/kubectl-egress/egress"
 	"github.com/kubectl-egress/kubectl-egress/kube"
 	"github.com/kubectl-egress/kubectl-egress/mesh"
@@ -37,7 +38,7 @@ func (c *logsCommand) live(ctx context.Context, client *kube.Client) error {
 	}
 	c.formats(ctx, client, facts)
 	finder := &logstream.Finder{
-		Client: client, Gateways: logsOf(facts.Gateways), Sidecars: c.sidecars, MaxSidecars: c.maxPods,
+		Client: client, Gateways: diagnose.GatewayLogs(facts.Gateways), Sidecars: c.sidecars, MaxSidecars: c.maxPods,
 		Namespace: *c.tool.config.Namespace, Workload: c.fromPod,
 		Mixer: !facts.Version.IsZero() && !facts.Version.AtLeast(1, 8),
 	}
@@ -63,19 +64,6 @@ func (c *logsCommand) live(ctx context.Context, client *kube.Client) error {
 		c.tool.note("no access log line: the mesh configuration has none switched on (accessLogFile), and no Telemetry object may have either; see '%s explain EGR051'", c.tool.name)
 	}
 	return nil
-}
-
-// logsOf are gateways as far as their logs go.
-func logsOf(gateways []mesh.Gateway) []logstream.Gateway {
-	all := make([]logstream.Gateway, 0, len(gateways))
-	for _, g := range gateways {
-		one := logstream.Gateway{Namespace: g.Namespace, Service: g.Service, Selector: g.Selector}
-		if g.SNIProxy != nil {
-			one.SNIProxy = g.SNIProxy.Container
-		}
-		all = append(all, one)
-	}
-	return all
 }
 
 // noted says whether a source could not be read, and so says nothing.

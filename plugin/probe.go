@@ -56,7 +56,7 @@ func newProbe(t *tool) *cobra.Command {
 	f.SortFlags = false
 	p.output = choose(cmd, "output", "o", "How the way is printed", "text", "json")
 	f.StringVar(&p.from, "from", "", "Who asks: deploy/NAME or POD (default: the namespace's first pod with a sidecar)")
-	f.StringVar(&p.url, "url", "", "What is asked for, in place of HOST: http://... or https://...")
+	f.StringVar(&p.url, "url", "", "What is asked for, in place of HOST, with http:// or https://")
 	f.IntVar(&p.port, "port", 0, "Port (default: 443; 80 is asked by HTTP)")
 	f.StringVar(&p.path, "path", "", "Path, with its query (default: /)")
 	f.DurationVar(&p.timeout, "timeout", probeTimeout, "How long all may take; with less than 26s, lines of TLS connections may come too late")

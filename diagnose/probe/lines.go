@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/kubectl-egress/kubectl-egress/diagnose"
 	"github.com/kubectl-egress/kubectl-egress/mesh"
 	"github.com/kubectl-egress/kubectl-egress/stats/accesslog"
 	"github.com/kubectl-egress/kubectl-egress/stats/logstream"
@@ -28,7 +29,7 @@ type seen struct {
 
 // wait reads the logs again and again until they tell the whole way, or no more can come.
 func wait(ctx context.Context, c Client, w workload, o Options, a answer, begin time.Time) (seen, *accesslog.Row, error) {
-	finder := &logstream.Finder{Client: c, Gateways: o.Gateways}
+	finder := &logstream.Finder{Client: c, Gateways: diagnose.GatewayLogs(o.Gateways)}
 	sources, err := finder.Find(ctx)
 	if err != nil {
 		return seen{}, nil, fmt.Errorf("find the gateways' logs: %w", err)
