@@ -107,6 +107,10 @@ var addressUnasked = Check{
 			f.Message = fmt.Sprintf("ServiceEntry %s has addresses (%s): sidecars look for %s only there, and clients go to what DNS tells them",
 				e, strings.Join(e.Spec.Addresses, ", "), p.Host)
 			f.Fix = patch(f.Object, remove("/spec/addresses"))
+			if strings.Contains(legs[0].Proxy.ProxyConfig, "ISTIO_META_DNS_CAPTURE") {
+				f.State = Unknown
+				f.Message = fmt.Sprintf("ServiceEntry %s has addresses, and Istio's DNS proxy may give them to the clients: that is not followed here", e)
+			}
 			return []Finding{f}
 		}
 		return nil

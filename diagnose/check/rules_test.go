@@ -91,6 +91,18 @@ func TestCatchAllTakesThePath(t *testing.T) {
 	}
 }
 
+// TestAddressesByDNSProxy: where Istio answers the clients' DNS the addresses may be of use, and nothing is said for certain of them.
+func TestAddressesByDNSProxy(t *testing.T) {
+	t.Parallel()
+	s := load(t, "EGR005")
+	for i := range s.Proxies {
+		s.Proxies[i].ProxyConfig = `{"proxyMetadata":{"ISTIO_META_DNS_CAPTURE":"true"}}`
+	}
+	if _, all := diagnosis(s); !slices.Equal(said(all), []string{"unknown EGR005 " + tls}) {
+		t.Errorf("%q", said(all))
+	}
+}
+
 // TestSidecarFor: the Sidecar object that holds is that of the workload, then that of the namespace, then that of the root.
 func TestSidecarFor(t *testing.T) {
 	t.Parallel()
