@@ -39,11 +39,12 @@ func TestFaultsOfRules(t *testing.T) {
 		{file: "EGR046"},
 		{file: "EGR053", state: "warn", url: tls},
 	} {
-		t.Run(f.file, func(t *testing.T) { newCluster(t).ruled(f) })
+		t.Run(f.file, func(t *testing.T) { newCluster(t).ruled(f, strings.ReplaceAll(fault(t, f.file), "IMAGE", *image)) })
 	}
 }
 
-func (c *cluster) ruled(f ruleFault) {
+// ruled puts a fault in, sees its code and no other, follows the fix and sees that all is well.
+func (c *cluster) ruled(f ruleFault, objects string) {
 	c.t.Helper()
 	c.restore()
 	state, client := f.state, f.client
@@ -53,7 +54,7 @@ func (c *cluster) ruled(f ruleFault) {
 	if client == "" {
 		client = *clientRef
 	}
-	c.apply(strings.ReplaceAll(fault(c.t, f.file), "IMAGE", *image))
+	c.apply(objects)
 	c.rolledOut(f.rolls)
 	var rep report
 	only := func(want string) func() (bool, string) {
