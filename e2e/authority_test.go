@@ -33,7 +33,7 @@ func TestAuthority(t *testing.T) {
 	c.plugin(0, append(enable, "--ca-file="+right)...)
 	status(200)
 	namespace, _ := split(c.gateway)
-	if r := c.plugin(2, append(enable, "--ca-secret=e2e-outside-ca")...); !strings.Contains(r.stderr, "there is no Secret e2e-outside-ca in namespace "+namespace) {
+	if r := c.plugin(2, append(enable, "--ca-secret=e2e-outside-ca")...); !strings.Contains(r.stderr, "there is no Secret e2e-outside-ca in namespace "+namespace) || !strings.Contains(r.stderr, "kubectl -n "+namespace+" create secret generic e2e-outside-ca") {
 		t.Errorf("a Secret that is not there: %s", r)
 	}
 	c.kube("-n", namespace, "create", "secret", "generic", "e2e-outside-ca", "--from-file=ca.crt="+right)

@@ -111,22 +111,8 @@ func withoutKeys(objs []*unstructured.Unstructured) []*unstructured.Unstructured
 }
 
 // completeCredentials offers the credentials that this tool created.
-func (t *tool) completeCredentials(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	client, err := t.connect(readOnly)
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	defer client.Close()
-	ours, err := apply.Bundles(cmd.Context(), client, apply.KindCredential, "")
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	offered := make([]string, 0, len(ours))
-	for _, b := range ours {
-		offered = append(offered, cobra.CompletionWithDesc(b.Name, "in namespace "+b.Namespace))
-	}
-	return offered, cobra.ShellCompDirectiveNoFileComp
+func (t *tool) completeCredentials() cobra.CompletionFunc {
+	return t.completeBundles(apply.KindCredential, func(b apply.OwnedBundle) string {
+		return cobra.CompletionWithDesc(b.Name, "in namespace "+b.Namespace)
+	})
 }

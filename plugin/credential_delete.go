@@ -52,7 +52,7 @@ func newCredentialDelete(t *tool) *cobra.Command {
 	f.StringVar(&gateway, "gateway", "", "Egress gateway as NAMESPACE/SERVICE in whose namespace it is (default: the mesh's only one)")
 	f.BoolVar(&c.force, "force", false, "Also if something uses it, or if that cannot be found out")
 	c.flags(cmd)
-	cmd.ValidArgsFunction = t.completeCredentials
+	cmd.ValidArgsFunction = t.completeCredentials()
 	return cmd
 }
 

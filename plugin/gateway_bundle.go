@@ -83,17 +83,7 @@ func (i *installing) onlyShow(b apply.Bundle) error {
 			objs = append(objs, m)
 		}
 	}
-	if i.output.value != "" {
-		return printObjects(i.tool.Out, i.output.value, objs)
-	}
-	width := 0
-	for _, o := range objs {
-		width = max(width, len(shortName(o.GetKind(), o.GetName())))
-	}
-	for _, o := range objs {
-		fmt.Fprintf(i.tool.Out, "  %-*s   applied (dry run)\n", width, shortName(o.GetKind(), o.GetName()))
-	}
-	return nil
+	return i.tool.onlyShow(i.output.value, objs)
 }
 
 // rolledOut waits until a Deployment is there with at least so many pods, and says how many pods it has and how long that took.
@@ -239,3 +229,26 @@ func setNames(sets []egress.Set) string {
 
 // absent says that what was asked for is not there, rather than that it could not be asked for.
 func absent(err error) bool { return errors.Is(err, kube.ErrAbsent) }
+
+// completeBundles offers the bundles of a kind that this tool made, each as offer writes it.
+func (t *tool) completeBundles(kind string, offer func(apply.OwnedBundle) string) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		client, err := t.connect(readOnly)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveError
+		}
+		defer client.Close()
+		ours, err := apply.Bundles(cmd.Context(), client, kind, "")
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveError
+		}
+		offered := make([]string, 0, len(ours))
+		for _, b := range ours {
+			offered = append(offered, offer(b))
+		}
+		return offered, cobra.ShellCompDirectiveNoFileComp
+	}
+}

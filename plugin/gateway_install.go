@@ -81,7 +81,7 @@ func newGatewayInstall(t *tool) *cobra.Command {
 	f.StringSliceVar(&g.tolerations, "toleration", nil, "Taints of nodes that it may run on all the same: KEY[=VALUE][:EFFECT]")
 	f.StringVar(&g.gateway.Revision, "revision", "", "Revision of Istio whose Envoy it gets (default: the mesh's default)")
 	g.flags(cmd)
-	cmd.ValidArgsFunction = t.completeGateways
+	cmd.ValidArgsFunction = t.completeGateways()
 	return cmd
 }
 

@@ -43,7 +43,7 @@ func newGatewayUninstall(t *tool) *cobra.Command {
 	f.SortFlags = false
 	f.BoolVar(&g.force, "force", false, "Also if sets use it, or if that cannot be found out; their traffic then goes nowhere")
 	g.flags(cmd)
-	cmd.ValidArgsFunction = t.completeGateways
+	cmd.ValidArgsFunction = t.completeGateways()
 	return cmd
 }
 
@@ -94,22 +94,6 @@ func (g *gatewayUninstall) unused(ctx context.Context, client *kube.Client) erro
 }
 
 // completeGateways offers the gateways that this tool installed.
-func (t *tool) completeGateways(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	client, err := t.connect(readOnly)
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	defer client.Close()
-	ours, err := apply.Bundles(cmd.Context(), client, install.KindGateway, "")
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	offered := make([]string, 0, len(ours))
-	for _, b := range ours {
-		offered = append(offered, b.Namespace+"/"+b.Name)
-	}
-	return offered, cobra.ShellCompDirectiveNoFileComp
+func (t *tool) completeGateways() cobra.CompletionFunc {
+	return t.completeBundles(install.KindGateway, func(b apply.OwnedBundle) string { return b.Namespace + "/" + b.Name })
 }

@@ -36,6 +36,21 @@ func printObjects(w io.Writer, format string, objs []*unstructured.Unstructured)
 	return err
 }
 
+// onlyShow prints objects that are not sent anywhere, as -o asks or with a line for each.
+func (t *tool) onlyShow(format string, objs []*unstructured.Unstructured) error {
+	if format != "" {
+		return printObjects(t.Out, format, objs)
+	}
+	width := 0
+	for _, o := range objs {
+		width = max(width, len(shortName(o.GetKind(), o.GetName())))
+	}
+	for _, o := range objs {
+		fmt.Fprintf(t.Out, "  %-*s   applied (dry run)\n", width, shortName(o.GetKind(), o.GetName()))
+	}
+	return nil
+}
+
 func listJSON(objs []*unstructured.Unstructured) ([]byte, error) {
 	items := make([]any, len(objs))
 	for i, o := range objs {

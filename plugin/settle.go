@@ -3,6 +3,7 @@ package plugin
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/labels"
@@ -33,7 +34,7 @@ func (t *tool) settle(ctx context.Context, client *kube.Client, set egress.Set, 
 		t.note("gateway %s may not be looked at: assumed to have labels %s and ports 80 and 443 (--gateway-selector)",
 			set.Gateway, labels.FormatLabels(gateway.Selector))
 		known, err = facts, nil
-		known.Gateways = append(known.Gateways, gateway)
+		known.Gateways = append(slices.Clone(facts.Gateways), gateway)
 	}
 	if err != nil {
 		return set, facts, err
@@ -47,6 +48,10 @@ func (t *tool) settle(ctx context.Context, client *kube.Client, set egress.Set, 
 // haveSecrets refuses a set whose Secrets are not there: the gateway would have no cluster for its hosts until they come, and what it
 // is sent would fail (rule R31). Who may not look is believed.
 func (t *tool) haveSecrets(ctx context.Context, client *kube.Client, set egress.Set) error {
+	makes := map[string]string{ // by the Secret's name
+		set.Credential: t.name + " credential create " + set.Credential,
+		set.CASecret:   "kubectl -n " + set.Gateway.Namespace + " create secret generic " + set.CASecret + " --from-file=ca.crt=FILE",
+	}
 	for _, name := range []string{set.Credential, set.CASecret} {
 		if name == "" {
 			continue
@@ -55,8 +60,8 @@ func (t *tool) haveSecrets(ctx context.Context, client *kube.Client, set egress.
 		err := client.Get(ctx, kube.Resource{Version: "v1", Resource: "secrets"}, set.Gateway.Namespace, name, &ignored)
 		switch {
 		case errors.Is(err, kube.ErrAbsent):
-			return egress.Inputf("there is no Secret %s in namespace %s, where gateway %s looks for it; make it with '%s credential create %s'",
-				name, set.Gateway.Namespace, set.Gateway, t.name, name)
+			return egress.Inputf("there is no Secret %s in namespace %s, where gateway %s looks for it; make it with '%s'",
+				name, set.Gateway.Namespace, set.Gateway, makes[name])
 		case err != nil && !errors.Is(err, kube.ErrForbidden):
 			return err
 		}

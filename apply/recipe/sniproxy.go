@@ -15,8 +15,9 @@ func throughSNIProxy(d *draft, r egress.Route) error {
 		return egress.Inputf("gateway %s has no SNI proxy: no container sni-proxy in its pods; install one with 'gateway install --sni-proxy', or use mode %s",
 			d.set.Gateway, egress.SNIDynamic)
 	}
-	host := d.set.Name + "." + d.set.Namespace + ".sni-proxy.local" // of the set alone: two ServiceEntries for one host are one too many (rule R53)
-	port := uint32(proxy.Port)                                      //nolint:gosec // discovery takes ports up to 65535 only
+	// Of the set alone: two ServiceEntries for one host are one too many (rule R53).
+	host := d.set.Name + "." + d.set.Namespace + ".sni-proxy.local"
+	port := uint32(proxy.Port) //nolint:gosec // a container's port: 65535 at most
 	d.declareHost(r.Host, portTLS())
 	e := d.declare(sniProxy, networking.ServiceEntry_STATIC, host, &networking.ServicePort{Number: port, Name: "tcp", Protocol: "TCP"})
 	if e.address == "" {
