@@ -1,6 +1,8 @@
 package apply
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -11,8 +13,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/kubectl-egress/kubectl-egress/egress"
+	"github.com/kubectl-egress/kubectl-egress/kube"
 )
 
 func TestInParallel(t *testing.T) {
@@ -95,6 +99,31 @@ func TestManyAtOnce(t *testing.T) {
 	}
 }
 
+// afterRefusals lets VirtualServices after the first few through only when as many were refused as were announced.
+type afterRefusals struct {
+	Client
+	early    int
+	refusals sync.WaitGroup
+}
+
+func (a *afterRefusals) Apply(ctx context.Context, r kube.Resource, obj *unstructured.Unstructured, o kube.ApplyOptions) (*unstructured.Unstructured, error) {
+	if r.Resource != "virtualservices" {
+		return a.Client.Apply(ctx, r, obj, o)
+	}
+	var host int
+	if _, err := fmt.Sscanf(obj.GetName(), "egress-news.h%d.example.com", &host); err != nil {
+		return nil, fmt.Errorf("a VirtualService of another set: %w", err)
+	}
+	if host >= a.early {
+		a.refusals.Wait()
+	}
+	got, err := a.Client.Apply(ctx, r, obj, o)
+	if errors.Is(err, kube.ErrForbidden) {
+		a.refusals.Done()
+	}
+	return got, err
+}
+
 // TestFirstErrorStops: of many writes one is refused. No more than were on their way are done, all are taken back, in the order of
 // the plan for people, and the error is that of the first in the plan that failed.
 func TestFirstErrorStops(t *testing.T) {
@@ -115,6 +144,10 @@ func TestFirstErrorStops(t *testing.T) {
 		}
 		return none
 	})
+	// What comes after the refused ones is slower than the refusals: how many are on their way when they are known is then certain.
+	late := &afterRefusals{Client: p.client, early: 8}
+	late.refusals.Add(2)
+	p.client = late
 	var told []Change
 	outcome, err := p.Execute(t.Context(), func(c Change) { told = append(told, c) })
 	if err == nil || !strings.HasPrefix(err.Error(), "creating VirtualService default/egress-news.h005.example.com: ") {
