@@ -74,11 +74,13 @@ func Start(ctx context.Context, dir, log string, s Spec) (Process, error) {
 	if err := cmd.Start(); err != nil {
 		return Process{}, fmt.Errorf("start %s: %w", s.Name, err)
 	}
-	// Who dies while this command still runs must be waited for, or it stays as a zombie and seems alive.
-	go cmd.Wait() //nolint:errcheck // how it ended is in its log; whether it lives is asked of the kernel
 	p := Process{Name: s.Name, PID: cmd.Process.Pid, Since: time.Now(), Log: log}
-	if p.Start, _, err = stat(p.PID); err != nil {
-		return Process{}, fmt.Errorf("%s ended at once: %w%s", s.Name, err, p.LastWords())
+	p.Start, _, err = stat(p.PID)
+	// Who dies while this command still runs must be waited for, or it stays as a zombie and seems alive. It is waited
+	// for only after the look at it: until then the kernel keeps what it knows of it, however soon it died.
+	go cmd.Wait() //nolint:errcheck // how it ended is in its log; whether it lives is asked of the kernel
+	if err != nil {
+		return Process{}, fmt.Errorf("start %s: %w%s", s.Name, err, p.LastWords())
 	}
 	if p.Boot, err = boot(); err != nil {
 		return Process{}, err

@@ -152,6 +152,18 @@ func TestReadyOfTheDead(t *testing.T) {
 	}
 }
 
+// A program may die before this command has looked at it even once: it was started all the same, and who waits for it
+// hears how it ended.
+func TestStartOfTheShortLived(t *testing.T) {
+	t.Parallel()
+	for range 100 {
+		p := start(t, "exit 1")
+		if p.Start == 0 {
+			t.Fatal("its start time is not known")
+		}
+	}
+}
+
 func TestReadyTimesOut(t *testing.T) {
 	t.Parallel()
 	p := start(t, "echo loading; exec sleep 60")
