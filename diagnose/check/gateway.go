@@ -112,8 +112,8 @@ var gatewayInOtherNamespace = Check{
 				}
 				f := because(legs)
 				f.Object = object("VirtualService", v.Meta, "spec.gateways")
-				f.Message = fmt.Sprintf("VirtualService %s names Gateway %s, which its namespace does not have; %s is meant", v, other.Name, other)
-				f.Fix = patch(f.Object, renameOps(v, other.Name, other.String())...)
+				f.Message = fmt.Sprintf("VirtualService %s names Gateway %s, which namespace %s does not have; %s is meant", v, other.Name, namespaceOf(full), other)
+				f.Fix = patch(f.Object, renameOps(v, full, other.String())...)
 				return []Finding{f}
 			}
 		}
@@ -140,18 +140,23 @@ func elsewhere(s *snapshot.Snapshot, p *trace.Path, full string) *snapshot.Gatew
 	return found
 }
 
-// renameOps writes another name for a Gateway wherever an object has it.
+func namespaceOf(ref string) string {
+	namespace, _ := splitRef(ref)
+	return namespace
+}
+
+// renameOps writes another name for a Gateway wherever an object has it, in whatever way it is written.
 func renameOps(v *snapshot.VirtualService, from, to string) []op {
 	var ops []op
 	for i, g := range v.Spec.Gateways {
-		if g == from {
+		if v.GatewayNamed(g) == from {
 			ops = append(ops, replace(fmt.Sprintf("/spec/gateways/%d", i), to))
 		}
 	}
 	in := func(list trace.List, index int, matches []snapshot.RouteMatch) {
 		for j, m := range matches {
 			for k, g := range m.Gateways {
-				if g == from {
+				if v.GatewayNamed(g) == from {
 					ops = append(ops, replace(fmt.Sprintf("/spec/%s/%d/match/%d/gateways/%d", list, index, j, k), to))
 				}
 			}

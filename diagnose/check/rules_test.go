@@ -180,3 +180,17 @@ func TestDifference(t *testing.T) {
 		}
 	}
 }
+
+// TestGatewayNamedElsewhere: a Gateway that is named along with a namespace which does not have it is found where it is, however the
+// name is written.
+func TestGatewayNamedElsewhere(t *testing.T) {
+	t.Parallel()
+	for _, written := range []string{"net/cnn", "cnn.net", "cnn.net.svc.cluster.local"} {
+		s := load(t, "EGR013")
+		v := &s.Objects.VirtualServices[0]
+		v.Spec.Gateways[1], v.Spec.TLS[1].Match[0].Gateways[0] = written, written
+		f := finding(t, s, "EGR013")
+		contains(t, f, "names Gateway cnn, which namespace net does not have; istio-system/cnn is meant",
+			`{"op":"replace","path":"/spec/gateways/1","value":"istio-system/cnn"},{"op":"replace","path":"/spec/tls/1/match/0/gateways/0","value":"istio-system/cnn"}`)
+	}
+}

@@ -120,14 +120,29 @@ func (v *VirtualService) Applies(m *RouteMatch) []string {
 func (v *VirtualService) qualify(names []string) []string {
 	out := make([]string, 0, len(names))
 	for _, n := range names {
-		switch {
-		case n == Mesh, strings.Contains(n, "/"):
-			out = append(out, n)
-		default:
-			out = append(out, v.Namespace+"/"+n)
-		}
+		out = append(out, v.GatewayNamed(n))
 	}
 	return out
+}
+
+// GatewayNamed resolves the name of a Gateway as Istio does: Mesh, or NAMESPACE/NAME for what is written as that, as ./NAME or NAME
+// (the object's own namespace), or as people did before Istio 1.1: NAME.NAMESPACE and NAME.NAMESPACE.svc.DOMAIN.
+func (v *VirtualService) GatewayNamed(name string) string {
+	if name == Mesh {
+		return name
+	}
+	if namespace, gateway, ok := strings.Cut(name, "/"); ok {
+		if namespace == "." {
+			namespace = v.Namespace
+		}
+		return namespace + "/" + gateway
+	}
+	gateway, rest, dotted := strings.Cut(name, ".")
+	if !dotted {
+		return v.Namespace + "/" + name
+	}
+	namespace, _, _ := strings.Cut(rest, ".")
+	return namespace + "/" + gateway
 }
 
 // Selects says whether labels fit a selector; an empty selector fits all.

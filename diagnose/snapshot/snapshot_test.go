@@ -241,3 +241,21 @@ func TestBoundAndApplies(t *testing.T) {
 		}
 	}
 }
+
+// TestGatewayNamed: all the ways in which Istio lets a VirtualService write the same Gateway.
+func TestGatewayNamed(t *testing.T) {
+	t.Parallel()
+	v := VirtualService{Meta: Meta{Namespace: "shop"}}
+	for in, want := range map[string]string{
+		"mesh": "mesh", "out": "shop/out", "./out": "shop/out", "net/out": "net/out", "out.net": "net/out",
+		"out.net.svc.cluster.local": "net/out", "out.net.svc.home.lan": "net/out",
+	} {
+		if got := v.GatewayNamed(in); got != want {
+			t.Errorf("%s: %s, want %s", in, got, want)
+		}
+	}
+	v.Spec.Gateways = []string{"mesh", "out.net.svc.cluster.local"}
+	if diff := cmp.Diff([]string{"net/out"}, v.Applies(&RouteMatch{Gateways: []string{"net/out"}})); diff != "" {
+		t.Error(diff)
+	}
+}
