@@ -6,9 +6,9 @@ GOLANGCI       := v2.15.0
 GOFUMPT        := v0.12.0
 PACKAGE        := github.com/kubectl-egress/kubectl-egress
 LDFLAGS        := -s -w -X $(PACKAGE)/plugin.version=$(VERSION)
-# Kubernetes' own types and what encodes them are linked with cli-runtime and hardly used here: not inlining in them saves 2.5 MB and
-# costs no time. TestBinary weighs what this line makes.
-GCFLAGS        := -gcflags=k8s.io/...=-l -gcflags=sigs.k8s.io/...=-l -gcflags=google.golang.org/protobuf/...=-l -gcflags=istio.io/...=-l
+# What others wrote is linked and hardly used here: not inlining in it saves 2.8 MB and costs no time. What is ours comes last and
+# stays as it is, for the last pattern that fits decides. TestBinary weighs what this line makes; .goreleaser.yaml has the same.
+GCFLAGS        := -gcflags=k8s.io/...=-l -gcflags=sigs.k8s.io/...=-l -gcflags=google.golang.org/...=-l -gcflags=istio.io/...=-l -gcflags=go.yaml.in/...=-l -gcflags=gopkg.in/...=-l -gcflags=golang.org/x/...=-l -gcflags=github.com/...=-l -gcflags=github.com/kubectl-egress/...=
 BIN            := $(CURDIR)/bin
 TEST_FLAGS     ?= -shuffle=on
 E2E_TIMEOUT    ?= 40m
