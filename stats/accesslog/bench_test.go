@@ -2,6 +2,7 @@ package accesslog
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
 
 	"github.com/kubectl-egress/kubectl-egress/egress"
@@ -72,8 +73,12 @@ func benchParse(b *testing.B, text []byte) {
 
 func BenchmarkFilter(b *testing.B) {
 	text := sample(1<<20, true)
-	for _, hosts := range [][]egress.Host{{"wanted.example.com"}, {"*.example.com"}, {"nowhere.example.org"}, {"wanted.example.com", "nowhere.example.org"}} {
-		b.Run(string(hosts[0])+"-"+string('0'+rune(len(hosts))), func(b *testing.B) {
+	many := []egress.Host{"wanted.example.com"}
+	for i := range 31 {
+		many = append(many, egress.Host(fmt.Sprintf("www%d.nowhere.example.org", i)))
+	}
+	for _, hosts := range [][]egress.Host{{"wanted.example.com"}, {"*.example.com"}, {"nowhere.example.org"}, many[:2], many} {
+		b.Run(fmt.Sprintf("%s-%d", hosts[0], len(hosts)), func(b *testing.B) {
 			f := Filter{Hosts: hosts}
 			s := f.Sieve()
 			var p Parser

@@ -89,9 +89,19 @@ func TestSieve(t *testing.T) {
 	for i := range 20 {
 		many = append(many, egress.Host(fmt.Sprintf("h%d.example.com", i)))
 	}
-	for _, hosts := range [][]egress.Host{nil, {"h3.example.com"}, {"*.example.com"}, {"h1.example.com", "www.wikipedia.org", "nowhere.example.org"}, {"*.org"}, many} {
+	long := egress.Host(strings.Repeat("a-long-label.", 8) + "example.com") // longer than any step
+	fmt.Fprintf(&text, "\n%s\n", strings.ReplaceAll(connection, "edition.cnn.com", string(long)))
+	chunk = text.Bytes()
+	for name, hosts := range map[string][]egress.Host{
+		"all": nil, "one, long": {"h3.example.com"}, "one, short": {"*.example.com"}, "all of a top level": {"*.org"}, "longest": {long},
+		"three at once": {"h1.example.com", "www.wikipedia.org", "nowhere.example.org"}, "short, at once": {"*.org", "h1.example.com", "a.b.net", "c.d.e", "f.g.h"},
+		"short, one by one": {"*.org", "h1.example.com"}, "many": many,
+	} {
 		f := Filter{Hosts: hosts}
 		s, all := f.Sieve(), Sieve{}
+		if at := strings.Contains(name, "at once") || name == "many" || strings.Contains(name, "long"); at != (s.strider != nil) || len(s.needles) > maxNeedles {
+			t.Errorf("%s: at once %t, %d needles", name, s.strider != nil, len(s.needles))
+		}
 		if got, want := chosen(t, &f, &s, chunk), chosen(t, &f, &all, chunk); len(want) == 0 || !cmp.Equal(got, want) {
 			t.Errorf("%v: %d lines, want %d", hosts, len(got), len(want))
 		}

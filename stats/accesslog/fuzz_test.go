@@ -141,6 +141,42 @@ func FuzzNeedle(f *testing.F) {
 	})
 }
 
+// FuzzStrider holds the search for several words at once to a plain one.
+func FuzzStrider(f *testing.F) {
+	f.Add("edition.cnn.com", "en.wikipedia.org", []byte("GET Edition.CNN.com en.Wikipedia.org edition.cnn.com"))
+	f.Add("ab", "abc", []byte("xxxxxxxxabc"))
+	f.Add("a.b", "b.a", []byte("\x01\x00\x80\xffA.B"))
+	f.Add("aaaa", "aaab", []byte("aaaaaaaaAaAb"))
+	f.Fuzz(func(t *testing.T, one, other string, b []byte) {
+		var words []string
+		for _, w := range []string{one, other} {
+			host, err := egress.ParseHost(w)
+			if err != nil || len(host.Domain()) < 2 {
+				t.Skip()
+			}
+			words = append(words, host.Domain())
+		}
+		low := bytes.Clone(b)
+		for i, c := range low {
+			if c >= 'A' && c <= 'Z' {
+				low[i] = c | 0x20
+			}
+		}
+		s := newStrider(words, min(len(words[0]), len(words[1]), maxStride))
+		for from := range min(len(b), 20) {
+			want := -1
+			for _, w := range words {
+				if at := bytes.Index(low[from:], []byte(w)); at >= 0 && (want < 0 || at+from < want) {
+					want = at + from
+				}
+			}
+			if got := s.index(b, from); got != want {
+				t.Fatalf("%q in %q from %d: %d, want %d", words, b, from, got, want)
+			}
+		}
+	})
+}
+
 // FuzzTemplate: no format and no line crashes.
 func FuzzTemplate(f *testing.F) {
 	f.Add("[%START_TIME%] %REQ(:METHOD)% %RESPONSE_CODE% %REQUESTED_SERVER_NAME%", "[2026-11-21T01:45:28.223Z] GET 200 x")

@@ -14,6 +14,9 @@ type needle struct {
 	second uint64
 }
 
+// maxNeedles is how many needles are looked for at most: more words are looked for at once.
+const maxNeedles = leastStride / 2
+
 const (
 	ones  = 0x0101010101010101
 	highs = 0x8080808080808080
