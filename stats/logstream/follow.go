@@ -10,7 +10,7 @@ import (
 	"github.com/kubectl-egress/kubectl-egress/kube"
 )
 
-// follower follows one container for as long as its pod lives.
+// follower follows one container for as long as its pod lives, and as its log can be read after that.
 type follower struct {
 	c      Client
 	s      Source
@@ -21,6 +21,8 @@ type follower struct {
 	restarts int  // of the instance that is read
 	known    bool // restarts is known
 	troubled bool // it was said that the log cannot be read
+	reached  bool // the last stream came to its end in order, as it does when the container has ended, or when somebody cut it politely
+	whole    bool // what the container wrote has been read to the last line
 	lines    lines
 }
 
@@ -30,14 +32,15 @@ type handlerError struct{ err error }
 func (h *handlerError) Error() string { return h.err.Error() }
 func (h *handlerError) Unwrap() error { return h.err }
 
-// run follows until the pod is gone, which is no error, or the context ends, or what waiting cannot mend.
+// run follows until the pod is gone, which is no error, or the context ends, or what waiting cannot mend. A log that has come to its
+// end is asked for again, until there is nobody left to answer: what a stream that was cut left out is still there for a while.
 func (f *follower) run(ctx context.Context) error {
 	wait := time.Duration(0)
 	for {
 		if err := pause(ctx, wait); err != nil {
 			return err
 		}
-		before := f.mark
+		before, reached := f.mark, f.reached
 		over, err := f.once(ctx)
 		var own *handlerError
 		switch {
@@ -45,18 +48,16 @@ func (f *follower) run(ctx context.Context) error {
 			return ctx.Err()
 		case errors.As(err, &own), hopeless(err):
 			return err
-		case errors.Is(err, kube.ErrAbsent):
-			if f.troubled {
+		case over, errors.Is(err, kube.ErrAbsent):
+			if !f.whole {
 				f.o.Note(fmt.Sprintf("%s is gone; its last lines may be missing", f.s))
 			}
 			return nil
-		case over:
-			return nil
 		}
 		f.tell(err)
-		// A log that came to its end and goes on, or was cut after it had come for a while, is asked for again at once.
+		// A log that came to its end, or was cut after it had come for a while, is asked for again at once.
 		wait = min(max(2*wait, f.o.Poll/10), f.o.Poll)
-		if f.mark != before {
+		if f.mark != before || f.reached && !reached {
 			wait = 0
 		}
 	}
@@ -107,16 +108,23 @@ func (f *follower) once(ctx context.Context) (over bool, err error) {
 	defer func() { _ = body.Close() }() // nothing that reading has not told
 	is, err := look(ctx, f.c, f.s)
 	switch {
+	case errors.Is(err, kube.ErrAbsent): // it went after its log was opened, which still comes
+		is = state{over: true, ended: true, restarts: f.restarts}
 	case err != nil && !errors.Is(err, kube.ErrForbidden): // who may read logs may perhaps not see pods
 		return false, err
 	case is.gone:
 		return true, nil
 	case f.known && is.restarts != f.restarts:
+		f.reached, f.whole = false, false
 		return false, f.rest(ctx, is)
 	}
 	f.restarts, f.known = is.restarts, f.known || err == nil
-	err = f.pump(body, is.over)
-	return is.over && ended(err), ignoreEnd(err)
+	before, reached := f.mark, f.reached
+	err = f.pump(body, is.over || is.ended)
+	f.reached = ended(err)
+	// A stream may be cut so that it looks as if it had come to its end. If it had, then another one brings nothing more.
+	f.whole = f.reached && (is.over || is.ended || reached && f.mark == before)
+	return is.over && f.reached, ignoreEnd(err)
 }
 
 // ignoreEnd takes away the end that every log has.
@@ -131,6 +139,7 @@ func ignoreEnd(err error) error {
 func (f *follower) rest(ctx context.Context, is state) error {
 	if is.restarts > f.restarts+1 {
 		f.o.Note(fmt.Sprintf("%s restarted %d times since it was last read; only the last two logs are kept", f.s, is.restarts-f.restarts))
+		f.mark.forget()
 	}
 	o := f.options(false)
 	o.Previous = true
@@ -147,6 +156,7 @@ func (f *follower) rest(ctx context.Context, is state) error {
 		}
 	}
 	f.restarts = is.restarts
+	f.mark.forget()
 	return nil
 }
 
@@ -160,41 +170,4 @@ func (f *follower) options(follow bool) kube.LogOptions {
 		o.SinceTime, o.Tail = f.o.Since, f.o.Tail
 	}
 	return o
-}
-
-// pump hands on what is new until the stream ends, with the error that ended it, io.EOF at best. A last line without end is handed on
-// only if nothing can come to it any more.
-func (f *follower) pump(body io.Reader, last bool) error {
-	f.lines.reset(body)
-	seen := from(f.mark)
-	cut := f.lines.cut
-	for {
-		chunk, err := f.lines.next()
-		if err != nil {
-			if rest := f.lines.rest(); last && ended(err) && len(rest) > 0 {
-				if err := f.deliver(seen.skip(append(rest, '\n'))); err != nil {
-					return err
-				}
-			}
-			return err
-		}
-		if err := f.deliver(seen.skip(chunk)); err != nil {
-			return err
-		}
-		if f.lines.cut > cut {
-			cut = f.lines.cut
-			f.o.Note(fmt.Sprintf("%s wrote a line of more than %d KiB; the rest of it is left out", f.s, maxLine>>10))
-		}
-	}
-}
-
-func (f *follower) deliver(chunk []byte) error {
-	if len(chunk) == 0 {
-		return nil
-	}
-	if err := f.handle(f.s, chunk); err != nil {
-		return &handlerError{err}
-	}
-	f.mark.advance(chunk)
-	return nil
 }

@@ -72,6 +72,16 @@ func (c *collector) until(t *testing.T, what string, ok func() bool) {
 	}
 }
 
+// notesWith counts the notes that say something. The caller holds the lock, or nobody writes any more.
+func (c *collector) notesWith(words string) (n int) {
+	for _, note := range c.notes {
+		if strings.Contains(note, words) {
+			n++
+		}
+	}
+	return n
+}
+
 func (c *collector) has(pod string, n int) func() bool {
 	return func() bool { return len(c.lines[pod]) >= n }
 }
@@ -99,7 +109,8 @@ func following(t *testing.T, n *node, c *collector, o Options) (end func() error
 	})
 }
 
-// TestRollOver: a gateway is rolled over while it is followed. The new pod's lines come from its first on, the old one's to its last.
+// TestRollOver: a gateway is rolled over while it is followed. The new pod's lines come from its first on, the old one's to its last:
+// its log is there for a while after its container has ended.
 func TestRollOver(t *testing.T) {
 	t.Parallel()
 	n, c := newNode(t), newCollector()
@@ -109,20 +120,115 @@ func TestRollOver(t *testing.T) {
 	n.add("new", numbered(0, 5)...)
 	n.write("old", numbered(10, 20)...)
 	n.write("new", numbered(5, 8)...)
+	n.cut()
+	n.write("old", numbered(20, 25)...)
+	n.end("old")
+	c.until(t, "both pods", func() bool { return c.has("old", 25)() && c.has("new", 8)() })
+	n.untilAsked(n.asked() + 2)
 	n.remove("old")
-	c.until(t, "both pods", func() bool { return c.has("old", 20)() && c.has("new", 8)() })
-	n.add("third", "line 0")
-	n.change(func() { n.pods["third"].uid = "again" })
-	c.until(t, "a third pod", c.has("third", 1))
+	n.untilRefused()
 	if err := end(); !errors.Is(err, context.Canceled) {
 		t.Errorf("ended by %v", err)
 	}
-	want := map[string][]string{"old": numbered(0, 20), "new": numbered(0, 8)}
-	delete(c.lines, "third")
+	want := map[string][]string{"old": numbered(0, 25), "new": numbered(0, 8)}
 	if diff := cmp.Diff(want, c.lines); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
-	if len(c.notes) > 0 {
+	if n := c.notesWith("missing"); n > 0 {
+		t.Errorf("nothing is missing: %q", c.notes)
+	}
+}
+
+// TestVanishes: a pod whose log cannot be read to its end is told.
+func TestVanishes(t *testing.T) {
+	t.Parallel()
+	for name, vanish := range map[string]func(n *node){
+		"with its last stream":     func(n *node) { n.remove("old") },
+		"while its stream is cut":  func(n *node) { n.change(func() { n.cuts++; delete(n.pods, "old") }) },
+		"and another has its name": func(n *node) { n.change(func() { n.cuts++; n.pods["old"].uid = "again" }) },
+		"after the kubelet lost its log": func(n *node) {
+			n.change(func() {
+				n.pods["old"].done, n.pods["old"].words = true, "unable to retrieve container logs for containerd://1"
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n, c := newNode(t), newCollector()
+			n.add("old", numbered(0, 10)...)
+			end := following(t, n, c, Options{})
+			c.until(t, "the old pod", c.has("old", 10))
+			vanish(n)
+			if strings.Contains(name, "kubelet") {
+				c.until(t, "the kubelet's words", func() bool { return c.notesWith("the node says: unable to retrieve") == 1 })
+				n.remove("old")
+			}
+			c.until(t, "a note", func() bool { return c.notesWith("gw/old (istio-proxy) is gone; its last lines may be missing") == 1 })
+			want := numbered(0, 10)
+			if strings.Contains(name, "another") {
+				want = append(want, want...) // those of the pod that has taken its place
+			}
+			c.until(t, "all lines", c.has("old", len(want)))
+			if err := end(); !errors.Is(err, context.Canceled) {
+				t.Errorf("ended by %v", err)
+			}
+			if diff := cmp.Diff(want, c.lines["old"]); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestGoneAfterItWasOpened: the pod goes between the opening of its log and the look at it; what comes of the log is read all the same.
+func TestGoneAfterItWasOpened(t *testing.T) {
+	t.Parallel()
+	n, c := newNode(t), newCollector()
+	n.add("old", numbered(0, 10)...)
+	n.change(func() { n.pods["old"].done = true })
+	client := n.client()
+	f := &follower{c: forgetful{client}, s: Source{Namespace: "gw", Pod: "old", Container: "istio-proxy", UID: "old-uid"}, o: Options{Note: c.note}.withDefaults(), handle: c.handle}
+	if err := f.run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(numbered(0, 10), c.lines["old"]); diff != "" || len(c.notes) > 0 {
+		t.Errorf("notes %q (-want +got)\n%s", c.notes, diff)
+	}
+}
+
+// forgetful is a Client whose pods are gone when they are looked at.
+type forgetful struct{ Client }
+
+func (forgetful) Get(context.Context, kube.Resource, string, string, any) error {
+	return kube.ErrAbsent
+}
+
+// TestRotated: what a kubelet has rotated away while nobody read cannot be read any more, and that is told, once.
+func TestRotated(t *testing.T) {
+	t.Parallel()
+	n, c := newNode(t), newCollector()
+	n.add("gw-1", numbered(0, 10)...)
+	end := following(t, n, c, Options{})
+	c.until(t, "the first lines", c.has("gw-1", 10))
+	n.change(func() {
+		n.cuts++
+		p := n.pods["gw-1"]
+		for _, l := range numbered(10, 40) {
+			n.now = n.now.Add(time.Millisecond)
+			p.log = append(p.log, entry{n.now, l})
+		}
+		p.first = 30
+	})
+	c.until(t, "the last lines", c.has("gw-1", 20))
+	n.cut()
+	n.write("gw-1", numbered(40, 45)...)
+	c.until(t, "after another cut", c.has("gw-1", 25))
+	if err := end(); !errors.Is(err, context.Canceled) {
+		t.Errorf("ended by %v", err)
+	}
+	if diff := cmp.Diff(append(numbered(0, 10), numbered(30, 45)...), c.lines["gw-1"]); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if c.notesWith("rotated while it was not read; lines may be missing") != 1 {
 		t.Errorf("notes %q", c.notes)
 	}
 }
@@ -194,7 +300,7 @@ func TestCuts(t *testing.T) {
 		}
 		i += step
 		if random.IntN(2) == 0 {
-			n.cut()
+			n.untilAsked(n.cut() + 1)
 		}
 		c.until(t, "half of it", c.has("a", i/2))
 	}

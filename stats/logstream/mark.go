@@ -63,14 +63,18 @@ func (m *mark) advance(chunk []byte) {
 	}
 }
 
+// forget says that the log to come is another one, of which nothing has been handled.
+func (m *mark) forget() { m.same = 0 }
+
 // replay passes over those lines of a log that were handled already: all before the mark, and as many with its time as had it.
 type replay struct {
 	mark
-	on bool
+	on  bool
+	gap bool // the log begins after the mark: it was rotated, and what was between is in a file that nobody reads
 }
 
 // from begins a replay against a mark.
-func from(m mark) replay { return replay{mark: m, on: !m.at.IsZero()} }
+func from(m mark) replay { return replay{mark: m, on: m.same > 0} }
 
 // skip gives what of a chunk of whole lines is new.
 func (r *replay) skip(chunk []byte) []byte {
@@ -83,7 +87,7 @@ func (r *replay) skip(chunk []byte) []byte {
 		switch {
 		case t.IsZero() || t.Before(r.at):
 		case t.After(r.at):
-			r.on = false
+			r.on, r.gap = false, true
 			return chunk
 		default:
 			if r.same--; r.same <= 0 {

@@ -48,7 +48,8 @@ type containerStatus struct {
 // state is what became of a source's container.
 type state struct {
 	gone     bool // the pod is another one
-	over     bool // it will write nothing any more
+	over     bool // the pod is done: nothing will be written any more
+	ended    bool // this instance of the container has written its last line; there may be another
 	restarts int  // how often it was started anew
 }
 
@@ -64,7 +65,7 @@ func look(ctx context.Context, c Client, s Source) (state, error) {
 	is := state{over: p.Status.Phase == "Succeeded" || p.Status.Phase == "Failed"}
 	for _, status := range slices.Concat(p.Status.Containers, p.Status.Init) {
 		if status.Name == s.Container {
-			is.restarts = status.RestartCount
+			is.restarts, is.ended = status.RestartCount, status.State.Terminated != nil
 		}
 	}
 	return is, nil

@@ -29,6 +29,7 @@ type node struct {
 	pods map[string]*fakePod
 	cuts int // how often all streams were cut
 	asks int // requests for logs
+	gone int // requests about pods that are not there
 }
 
 type fakePod struct {
@@ -39,7 +40,9 @@ type fakePod struct {
 	forbidden bool
 	waiting   bool // the container has not started
 	log, old  []entry
-	done      bool // the instance has ended
+	done      bool   // the instance has ended
+	first     int    // lines before this one are in a file that was rotated away
+	words     string // what the kubelet says in the log's place, without end
 }
 
 type entry struct {
@@ -117,16 +120,37 @@ func (n *node) restart(name string, lines ...string) {
 	n.write(name, lines...)
 }
 
+// end ends a container for good: its log and its pod are still there.
+func (n *node) end(name string) { n.change(func() { n.pods[name].done = true }) }
+
 func (n *node) remove(name string) { n.change(func() { delete(n.pods, name) }) }
 
-// cut breaks all streams, in the middle of what they are writing.
-func (n *node) cut() { n.change(func() { n.cuts++ }) }
+// cut breaks all streams, in the middle of what they are writing. It says how often logs had been asked for then.
+func (n *node) cut() (asks int) {
+	n.change(func() { n.cuts, asks = n.cuts+1, n.asks })
+	return asks
+}
+
+// asked says how often logs were asked for.
+func (n *node) asked() (asks int) {
+	n.change(func() { asks = n.asks })
+	return asks
+}
 
 // untilAsked waits until logs were asked for so often.
 func (n *node) untilAsked(times int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for n.asks < times {
+		n.wake.Wait()
+	}
+}
+
+// untilRefused waits until a pod or its log was asked for that is gone.
+func (n *node) untilRefused() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for n.gone == 0 {
 		n.wake.Wait()
 	}
 }
@@ -151,6 +175,8 @@ func (n *node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	p := n.pods[name]
 	if p == nil {
+		n.gone++
+		n.wake.Broadcast()
 		n.refuse(w, 404, "NotFound", name+" not found")
 		return
 	}
@@ -158,11 +184,15 @@ func (n *node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *fakePod) object(name string) map[string]any {
+	state := map[string]any{"running": map[string]any{}}
+	if p.done {
+		state = map[string]any{"terminated": map[string]any{}}
+	}
 	return map[string]any{
 		"metadata": map[string]any{"namespace": "gw", "name": name, "uid": p.uid, "labels": p.labels},
 		"spec":     map[string]any{"containers": []any{map[string]any{"name": "istio-proxy", "args": []string{"proxy", "router"}}}},
 		"status": map[string]any{"phase": p.phase, "containerStatuses": []any{
-			map[string]any{"name": "istio-proxy", "restartCount": p.restarts},
+			map[string]any{"name": "istio-proxy", "restartCount": p.restarts, "state": state},
 		}},
 	}
 }
@@ -188,6 +218,7 @@ func (n *node) log(w http.ResponseWriter, r *http.Request, name string) {
 	p, cuts := n.pods[name], n.cuts
 	switch {
 	case p == nil:
+		n.gone++
 		n.refuse(w, 404, "NotFound", name+" not found")
 	case p.forbidden:
 		n.refuse(w, 403, "Forbidden", "you may not read logs")
@@ -213,7 +244,12 @@ func (n *node) stream(w http.ResponseWriter, r *http.Request, p *fakePod, cuts i
 		}
 		return p.log
 	}
-	next := 0
+	next := p.first
+	if p.words != "" {
+		_, _ = w.Write([]byte(p.words))
+		n.mu.Unlock()
+		return
+	}
 	if tail > 0 {
 		next = max(0, len(current())-tail)
 	}
