@@ -84,14 +84,13 @@ func TestSieve(t *testing.T) {
 		fmt.Fprintf(&text, "%s\n", strings.Replace(request, "CNN.com", fmt.Sprintf("H%d.Example.COM", i%7), 1))
 		fmt.Fprintln(&text, nginxLine)
 	}
-	chunk := bytes.TrimSuffix(text.Bytes(), []byte("\n")) // the last line may be without end
 	many := make([]egress.Host, 0, 20)
 	for i := range 20 {
 		many = append(many, egress.Host(fmt.Sprintf("h%d.example.com", i)))
 	}
 	long := egress.Host(strings.Repeat("a-long-label.", 8) + "example.com") // longer than any step
-	fmt.Fprintf(&text, "\n%s\n", strings.ReplaceAll(connection, "edition.cnn.com", string(long)))
-	chunk = text.Bytes()
+	fmt.Fprint(&text, strings.ReplaceAll(connection, "edition.cnn.com", string(long)))
+	chunk := text.Bytes() // the last line may be without end
 	for name, hosts := range map[string][]egress.Host{
 		"all": nil, "one, long": {"h3.example.com"}, "one, short": {"*.example.com"}, "all of a top level": {"*.org"}, "longest": {long},
 		"three at once": {"h1.example.com", "www.wikipedia.org", "nowhere.example.org"}, "short, at once": {"*.org", "h1.example.com", "a.b.net", "c.d.e", "f.g.h"},
