@@ -17,6 +17,9 @@ import (
 // externalDiff is the variable that names the program which compares, as for kubectl.
 const externalDiff = "KUBECTL_EXTERNAL_DIFF"
 
+// plainDiff is the program that compares where the user names no other.
+const plainDiff = "diff"
+
 // patience is how long a program that compares may take to end when it is told to.
 const patience = 2 * time.Second
 
@@ -32,7 +35,7 @@ type differ struct {
 func newDiffer(variable string) differ {
 	words := strings.Fields(variable)
 	if len(words) == 0 {
-		return differ{name: "diff", args: []string{"-u", "-N"}}
+		return differ{name: plainDiff, args: []string{"-u", "-N"}}
 	}
 	p := differ{name: words[0]}
 	for _, w := range words[1:] {
@@ -66,6 +69,9 @@ func (p differ) find() error {
 func (p differ) run(ctx context.Context, streams genericiooptions.IOStreams, live, merged string) error {
 	for _, w := range p.dropped {
 		fmt.Fprintf(streams.ErrOut, "%s: parameter %q is left out, since only letters, digits, - and = are passed on\n", externalDiff, w)
+	}
+	if p.name != plainDiff { // chosen by the user, whose terminal it then is: vimdiff needs it whole
+		streams.Out, streams.ErrOut = unguarded(streams.Out), unguarded(streams.ErrOut)
 	}
 	args := append(append([]string{}, p.args...), live, merged)
 	cmd := exec.CommandContext(ctx, p.name, args...) //nolint:gosec // which program it is, is the user's to say

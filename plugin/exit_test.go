@@ -40,7 +40,7 @@ func TestExitCodesAndComplaints(t *testing.T) {
 		"term":            {Interrupted{syscall.SIGTERM}, Interrupted{syscall.SIGTERM}, 143, "error: stopped by signal: terminated\n"},
 		"done in spite":   {nil, Interrupted{syscall.SIGINT}, 0, ""},
 		"other's cancel":  {context.Canceled, errors.New("something"), 1, "error: context canceled\n"},
-		"several lines":   {errors.New("a:\n  b\n\n  c\x1b[2J"), nil, 1, "error: a:; b; c[2J\n"},
+		"several lines":   {errors.New("a:\n  b\n\n  c\x1b[2J"), nil, 1, "error: a:; b; c\\u001b[2J\n"},
 		"signal and flag": {usage, Interrupted{syscall.SIGINT}, 130, "error: there is no flag --x (stopped by signal: interrupt)\n"},
 	} {
 		t.Run(name, func(t *testing.T) {

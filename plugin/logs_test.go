@@ -65,7 +65,7 @@ func TestRawIsUntouched(t *testing.T) {
 	if err := p.take(logstream.Source{}, []byte(text)); err != nil {
 		t.Fatal(err)
 	}
-	if want := "caf [31mred\n"; out.String() != want {
+	if want := "caf\uFFFD \\u001b[31mred\\u202e\n"; out.String() != want {
 		t.Errorf("on a terminal %q, want %q", out, want)
 	}
 }

@@ -51,7 +51,7 @@ went through istio-system/egress (by counters only, which is weaker proof); the 
 `},
 		"stopped": {with(func(r *probe.Result) {
 			r.Verdict, r.Failed, r.Reason, r.Hops = probe.Unknown, "curl: \x1b[31m(35)", "the sidecar sent it nowhere", []probe.Hop{stopped}
-		}), false, `sleep-1-a asked https://en.wikipedia.org with curl: FAILED after 31ms: curl: [31m(35)
+		}), false, `sleep-1-a asked https://en.wikipedia.org with curl: FAILED after 31ms: curl: \u001b[31m(35)
   sidecar  - -> -  BlackHoleCluster, UH
 cannot tell: the sidecar sent it nowhere
 `},

@@ -30,17 +30,17 @@ func TestChangeLinesAreAligned(t *testing.T) {
 	}}
 	for suffix, want := range map[string]string{
 		"": strings.Join([]string{
-			"  configmap/egress-news            unchanged",
-			"  serviceentry/egress-news         created",
-			"  destinationrule/egress-news      configured   (istio-system)",
-			"  virtualservice/egress-[31mnews   deleted",
+			"  configmap/egress-news                  unchanged",
+			"  serviceentry/egress-news               created",
+			"  destinationrule/egress-news            configured   (istio-system)",
+			`  virtualservice/egress-\u001b[31mnews   deleted`,
 			"",
 		}, "\n"),
 		" (server dry run)": strings.Join([]string{
-			"  configmap/egress-news            unchanged (server dry run)",
-			"  serviceentry/egress-news         created (server dry run)",
-			"  destinationrule/egress-news      configured (server dry run)   (istio-system)",
-			"  virtualservice/egress-[31mnews   deleted (server dry run)",
+			"  configmap/egress-news                  unchanged (server dry run)",
+			"  serviceentry/egress-news               created (server dry run)",
+			"  destinationrule/egress-news            configured (server dry run)   (istio-system)",
+			`  virtualservice/egress-\u001b[31mnews   deleted (server dry run)`,
 			"",
 		}, "\n"),
 	} {
@@ -77,7 +77,7 @@ func TestUnfinishedTellsWhatIsThere(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	want := "  configmap/egress-news   created, and stays so\n" +
-		"  serviceentry/egress-news   created, perhaps, and could not be taken back: connection; refused\n"
+		"  serviceentry/egress-news    created, perhaps, and could not be taken back: connection; refused\n"
 	if diff := cmp.Diff(want, errs.String()); diff != "" {
 		t.Error(diff)
 	}

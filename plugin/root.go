@@ -38,6 +38,7 @@ type tool struct {
 
 // New builds the command line. argv0 is the name that the program was called by; help and hints follow it.
 func New(streams genericiooptions.IOStreams, argv0 string) *cobra.Command {
+	streams = guarded(streams)
 	t := &tool{
 		IOStreams: streams,
 		argv0:     argv0,
@@ -85,6 +86,7 @@ func New(streams genericiooptions.IOStreams, argv0 string) *cobra.Command {
 // Run carries out one command line, argv[0] included, and gives the exit code. When ctx is cancelled with an Interrupted as its
 // cause, the running command stops before its next write and the exit code is the signal's.
 func Run(ctx context.Context, argv []string, streams genericiooptions.IOStreams) int {
+	streams = guarded(streams)
 	root := New(streams, argv[0])
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
 		verbose, err := cmd.Flags().GetInt("v")

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -202,7 +201,7 @@ func fit(rows []string, columns, lines int) []string {
 
 // extent is the terminal's size; 0 if it is none.
 func extent(w io.Writer) (columns, lines int) {
-	f, ok := w.(*os.File)
+	f, ok := w.(interface{ Fd() uintptr })
 	if !ok {
 		return 0, 0
 	}

@@ -3,22 +3,12 @@ package plugin
 import (
 	"strconv"
 	"strings"
-	"unicode"
+
+	"github.com/kubectl-egress/kubectl-egress/egress"
 )
 
-// plain takes control characters out of words that come from a cluster, an Envoy or a user, so that they cannot move the cursor,
-// recolour the terminal or fake a line. Tabs and line ends become spaces.
-func plain(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return ' '
-		case unicode.IsControl(r) || r == unicode.ReplacementChar || unicode.Is(unicode.Bidi_Control, r):
-			return -1
-		}
-		return r
-	}, s)
-}
+// plain makes words that come from a cluster, an Envoy or a user fit for a terminal, in one line.
+func plain(s string) string { return egress.Plain(s) }
 
 // nearest gives the candidate that s was most likely meant to be, or "" if none is near: two slips at most, and less than half
 // of the word.

@@ -160,7 +160,7 @@ func TestWordQuotes(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
 		"egress-cnn": "egress-cnn", "a.b/c:d": "a.b/c:d", "": "''", "a b": "'a b'", "$(reboot)": "'$(reboot)'",
-		"it's": `'it'\''s'`, "a\nb": "'a\nb'", "`x`": "'`x`'", "*": "'*'",
+		"it's": `'it'\''s'`, "a\nb": "'a b'", "`x`": "'`x`'", "*": "'*'",
 	} {
 		if got := word(in); got != want {
 			t.Errorf("word(%q) = %s, want %s", in, got, want)

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+
+	"github.com/kubectl-egress/kubectl-egress/egress"
 )
 
 // op is one operation of a JSON patch.
@@ -48,15 +50,7 @@ func oneLine(v any) string {
 }
 
 // word quotes a word for a shell where it needs it. Names come from a cluster and are not to be trusted.
-func word(s string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=@%+,", r)
-	}
-	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-}
+func word(s string) string { return egress.ShellWord(s) }
 
 // manifest is an object to apply.
 type manifest struct {

@@ -62,7 +62,7 @@ func lookCloser(p *trace.Path, leg *trace.Leg) string {
 		return set
 	}
 	return fmt.Sprintf("kubectl -n %s exec %s -c istio-proxy -- pilot-agent request GET 'config_dump?resource=dynamic_listeners'",
-		leg.Proxy.Namespace, leg.Proxy.Pod)
+		word(leg.Proxy.Namespace), word(leg.Proxy.Pod))
 }
 
 func setOf(p *trace.Path) (fix string, ok bool) {
@@ -70,7 +70,7 @@ func setOf(p *trace.Path) (fix string, ok bool) {
 		return "", false
 	}
 	ns, name := splitRef(p.Set)
-	return fmt.Sprintf("kubectl -n %s get configmap %s -o 'jsonpath={.data.set\\.yaml}' | kubectl egress enable -f -", ns, egress.ParentName(name)), true
+	return fmt.Sprintf("kubectl -n %s get configmap %s -o 'jsonpath={.data.set\\.yaml}' | kubectl egress enable -f -", word(ns), word(egress.ParentName(name))), true
 }
 
 // setUnreadable is about sets and not about paths: without their declaration there is no path.
@@ -99,7 +99,7 @@ func sets(s *snapshot.Snapshot, c Check) []Finding {
 		out = append(out, c.finding(nil, Finding{
 			Object:  &Object{Kind: "ConfigMap", Namespace: set.Namespace, Name: parent, Field: "data." + egress.DataKey},
 			Message: fmt.Sprintf("the declaration of set %s/%s cannot be read: %s", set.Namespace, set.Name, set.Broken),
-			Fix:     fmt.Sprintf("kubectl -n %s edit configmap %s", set.Namespace, parent),
+			Fix:     fmt.Sprintf("kubectl -n %s edit configmap %s", word(set.Namespace), word(parent)),
 		}))
 	}
 	return out

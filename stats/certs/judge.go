@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/kubectl-egress/kubectl-egress/egress"
 )
 
 // Terms are what a pod's certificates are judged by.
@@ -75,7 +77,7 @@ func (t Terms) warming(h *Held) {
 		h.add(Fail, "", "Envoy waits for it and istiod does not send it: istiod's log says why")
 		return
 	}
-	h.add(Fail, "kubectl -n "+t.Namespace+" get secret "+strings.TrimSuffix(name, "-cacert"),
+	h.add(Fail, "kubectl -n "+egress.ShellWord(t.Namespace)+" get secret "+egress.ShellWord(strings.TrimSuffix(name, "-cacert")),
 		"Envoy waits for it and istiod does not send it: is the Secret in namespace %s, with tls.crt, tls.key and ca.crt, and may the gateway's service account read it?", t.Namespace)
 }
 
