@@ -102,6 +102,20 @@ type RouteMatch struct {
 	SNIHosts        []string          `json:"sniHosts,omitempty"`
 	SourceNamespace string            `json:"sourceNamespace,omitempty"`
 	SourceLabels    map[string]string `json:"sourceLabels,omitempty"`
+
+	// These are for http alone.
+	URI       *StringMatch           `json:"uri,omitempty"`
+	Authority *StringMatch           `json:"authority,omitempty"`
+	Method    *StringMatch           `json:"method,omitempty"`
+	Headers   map[string]StringMatch `json:"headers,omitempty"`
+	Query     map[string]StringMatch `json:"queryParams,omitempty"`
+}
+
+// StringMatch is a criterion about a text; with no field set the text has to be there.
+type StringMatch struct {
+	Exact  string `json:"exact,omitempty"`
+	Prefix string `json:"prefix,omitempty"`
+	Regex  string `json:"regex,omitempty"` // has to fit all of the text
 }
 
 // Destination is where a route sends a share of the traffic.

@@ -144,7 +144,11 @@ func (w *walker) http(leg *Leg, ask Ask, l *admin.Listener, h *admin.HTTP) {
 			return
 		}
 	}
-	r := request{authority: strings.ToLower(ask.Authority), path: "/"}
+	r := request{authority: strings.ToLower(ask.Authority), Request: ask.Request}
+	if r.Unsampled != "" {
+		leg.stop(Undecided, "route", "%s, for which no request is known that could be followed", r.Unsampled)
+		return
+	}
 	vh := virtualHost(rc, r.authority)
 	if vh == nil {
 		leg.stop(NoRoute, "route", "route configuration %s has no virtual host for %s", rc.Name, ask.Authority)
@@ -152,7 +156,7 @@ func (w *walker) http(leg *Leg, ask Ask, l *admin.Listener, h *admin.HTTP) {
 	}
 	route := firstRoute(vh, r)
 	if route == nil {
-		leg.stop(NoRoute, "route", "virtual host %s of route configuration %s has no route for GET %s", vh.Name, rc.Name, r.path)
+		leg.stop(NoRoute, "route", "virtual host %s of route configuration %s has no route for %s %s", vh.Name, rc.Name, r.Method, r.Path)
 		return
 	}
 	leg.step("route", strings.Trim(rc.Name+" / "+vh.Name, " /"), route.Origin)

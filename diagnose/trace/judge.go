@@ -3,6 +3,7 @@ package trace
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
@@ -30,7 +31,7 @@ func (w *Walker) judgeSidecar(p *Path, leg *Leg, e *Exit) {
 		leg.stop(Blocked, "cluster", "%s lets %s go nowhere: %s", pod, p, BlackHole)
 	case p.Mode == egress.Direct && itself:
 		w.judgeOutside(p, leg, e, pod)
-	case p.Mode != egress.Direct && named && w.isGateway(p, name.Host):
+	case p.Mode != egress.Direct && named && (w.isGateway(p, name.Host) || w.sharesWith(p, name.Host)):
 		if usable(e.Hosts) == 0 {
 			leg.stop(NoEndpoint, "endpoint", "%s has no pod of the gateway to send to: cluster %s has no healthy endpoint", pod, e.Cluster.Name)
 		}
@@ -52,6 +53,15 @@ func (l *Leg) blame(e *Exit) {
 // isGateway says whether a cluster's host is the gateway that the path is meant to take.
 func (w *Walker) isGateway(p *Path, host string) bool {
 	return host == p.Gateway.Service+"."+p.Gateway.Namespace+".svc."+w.s.ClusterDomain()
+}
+
+// sharesWith says whether a cluster's host is another egress gateway to which the path's routes lead, as where one is taking over from
+// the other by weights.
+func (w *Walker) sharesWith(p *Path, host string) bool {
+	return slices.ContainsFunc(w.wanted.Toward(string(p.Host), p.Port), func(l Line) bool {
+		_, known := w.s.Facts.Gateway(l.Gateway)
+		return known && l.ForMesh() && l.To == host
+	})
 }
 
 func usable(hosts []admin.HostStatus) int {

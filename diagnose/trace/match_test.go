@@ -139,7 +139,7 @@ func TestVirtualHost(t *testing.T) {
 
 func TestFirstRoute(t *testing.T) {
 	t.Parallel()
-	get := request{authority: "edition.cnn.com", path: "/"}
+	get := request{"edition.cnn.com", plainRequest()}
 	for name, tt := range map[string]struct {
 		route admin.Route
 		fits  bool

@@ -8,10 +8,10 @@ import (
 	"github.com/kubectl-egress/kubectl-egress/stats/admin"
 )
 
-// request is the HTTP request that is followed: GET / with the host's name and no header that a route could ask for.
+// request is the HTTP request that is followed, with the host's name.
 type request struct {
 	authority string
-	path      string
+	Request
 }
 
 // virtualHost takes the virtual host that Envoy takes: the name itself, then the longest "*.suffix", then the longest "prefix.*",
@@ -63,16 +63,19 @@ func fitsRoute(route *admin.Route, r request) bool {
 		return false // query parameters, CONNECT and the like: not in the request that is followed
 	}
 	switch {
-	case route.Path != "" && route.Path != r.path,
-		route.Prefix != "" && !strings.HasPrefix(r.path, route.Prefix),
-		route.Regex != "" && !fullMatch(route.Regex, r.path):
+	case route.Path != "" && route.Path != r.Path,
+		route.Prefix != "" && !strings.HasPrefix(r.Path, route.Prefix),
+		route.Regex != "" && !fullMatch(route.Regex, r.Path):
 		return false
 	}
 	return !slices.ContainsFunc(route.Headers, func(h admin.Header) bool { return !fitsHeader(h, r) })
 }
 
 func fitsHeader(h admin.Header, r request) bool {
-	value, there := map[string]string{":authority": r.authority, ":path": r.path, ":method": "GET", ":scheme": "http"}[h.Name]
+	value, there := map[string]string{":authority": r.authority, ":path": r.Path, ":method": r.Method, ":scheme": "http"}[h.Name]
+	if !there {
+		value, there = r.Headers[strings.ToLower(h.Name)]
+	}
 	fits := there
 	switch {
 	case !there:

@@ -121,6 +121,7 @@ type Ask struct {
 	TLS []Layer
 	// Authority is the Host header of the HTTP inside; empty if what is inside is not looked at.
 	Authority string
+	Request   Request // the rest of it
 }
 
 // Layer is one layer of TLS.

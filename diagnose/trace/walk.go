@@ -167,7 +167,7 @@ func (p *Path) application() Ask {
 	if p.Protocol == egress.ProtocolTLS {
 		a.TLS = []Layer{{SNI: p.Sample, ALPN: []string{"h2", "http/1.1"}}}
 	} else {
-		a.Authority = p.Sample
+		a.Authority, a.Request = p.Sample, p.Wanted.request(string(p.Host), p.Port)
 	}
 	return a
 }
@@ -233,7 +233,7 @@ func (w *Walker) gateway(p *Path, ask Ask) Leg {
 
 // strange says what is known of an endpoint whose configuration is not in the snapshot.
 func (w *Walker) strange(p *Path, address string) *Stop {
-	if g, ok := w.s.Facts.Gateway(p.Gateway); ok {
+	for _, g := range w.s.Facts.Gateways {
 		for _, pod := range g.Pods {
 			if pod.IP == address {
 				return &Stop{Kind: NotSelected, Step: "endpoint", Says: fmt.Sprintf("gateway pod %s was not looked at", pod.Name)}

@@ -115,6 +115,9 @@ func (w *Wanted) alternatives(v *snapshot.VirtualService, list List, index int, 
 				if list == TLSList && len(m.SNIHosts) > 0 {
 					l.Hosts = m.SNIHosts
 				}
+				if list == HTTPList {
+					l.Hosts = about(l.Hosts, m)
+				}
 			}
 			l.Gateway = w.gatewayOf(l)
 			lines = append(lines, l)
