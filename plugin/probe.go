@@ -14,14 +14,19 @@ import (
 	"github.com/kubectl-egress/kubectl-egress/kube"
 	"github.com/kubectl-egress/kubectl-egress/mesh"
 	"github.com/kubectl-egress/kubectl-egress/mesh/discover"
+	"github.com/kubectl-egress/kubectl-egress/stats/accesslog"
 	"github.com/kubectl-egress/kubectl-egress/stats/logstream"
 )
 
 // Bounds of a probe's time.
 const (
 	probeTimeout = 30 * time.Second
+	madeTimeout  = time.Minute // where a container has to be made first
 	leastProbe   = 2 * time.Second
 )
+
+// anyTool stands for the first that is there.
+const anyTool = "any"
 
 type probeCommand struct {
 	tool    *tool
@@ -31,6 +36,9 @@ type probeCommand struct {
 	port    int
 	path    string
 	timeout time.Duration
+	image   string
+	bypass  bool
+	program *choice
 	output  *choice
 }
 
@@ -42,12 +50,20 @@ func newProbe(t *tool) *cobra.Command {
 		Long: "Have a workload's own curl, wget, openssl or python3 send one request, and find the lines that its sidecar and the gateway wrote " +
 			"about that very connection: both write the same address. An answer alone proves nothing. Lines about TLS connections are " +
 			"written up to 10 s late. Where there is no access log, counters of both sides have to do, which is a weaker proof and told as such.\n\n" +
-			"Needs the rights to create pods/exec for the workload, and to get pods/log and create pods/portforward there and at the gateways.\n\n" +
-			"Exit codes: 0 it went through a gateway, or straight where a set declares that; 1 it cannot be told, or the cluster failed; " +
-			"3 it went round the gateways, or the request failed; 124 timed out",
+			"Where the workload has none of these programs, --image names an image that has one, and an ephemeral container asks in the " +
+			"workload's pod, through the same sidecar. It ends within two minutes and stays in the pod's spec until the pod is gone.\n\n" +
+			"--bypass tries, for your own mesh, to leave without a gateway: from the pod of --from, which has no sidecar, or from one that is made of " +
+			"--image in the namespace and taken away again. Nothing is sent to any host but that one. That it could not is believed only if a " +
+			"pod in the mesh gets an answer at the same time. A new pod has no labels of a workload's, so that NetworkPolicies for those do not hold it.\n\n" +
+			"Needs the rights to create pods/exec for the workload, and to get pods/log and create pods/portforward there and at the gateways; " +
+			"with --image to patch pods/ephemeralcontainers, or for --bypass to create, patch and delete pods.\n\n" +
+			"Exit codes: 0 it went through a gateway, or straight where a set declares that, or with --bypass it could not go round; 1 it cannot be " +
+			"told, or the cluster failed; 3 it went, or could go, round the gateways, or the request failed; 124 timed out",
 		Example: t.examples(
 			"does a request take the gateway?", "probe edition.cnn.com",
-			"from another workload, by HTTP", "probe edition.cnn.com --port=80 --path=/politics --from=deploy/sleep -n other"),
+			"from another workload, by HTTP", "probe edition.cnn.com --port=80 --path=/politics --from=deploy/sleep -n other",
+			"from a workload that has no tools of its own", "probe edition.cnn.com --from=deploy/web --image=curlimages/curl:8.16.0",
+			"can a pod without a sidecar leave without the gateway?", "probe edition.cnn.com --bypass --image=curlimages/curl:8.16.0"),
 		GroupID: groupRead,
 		Args:    func(cmd *cobra.Command, args []string) error { return p.parse(cmd, args) },
 		RunE:    func(cmd *cobra.Command, _ []string) error { return p.run(cmd.Context()) },
@@ -55,11 +71,18 @@ func newProbe(t *tool) *cobra.Command {
 	f := cmd.Flags()
 	f.SortFlags = false
 	p.output = choose(cmd, "output", "o", "How the way is printed", "text", "json")
-	f.StringVar(&p.from, "from", "", "Who asks: deploy/NAME or POD (default: the namespace's first pod with a sidecar)")
+	f.StringVar(&p.from, "from", "", "Who asks: deploy/NAME or POD (default: the namespace's first pod with a sidecar); --from-pod is the same")
+	f.StringVar(&p.from, "from-pod", "", "As --from, by the name that check has for it")
+	f.Lookup("from-pod").Hidden = true
 	f.StringVar(&p.url, "url", "", "What is asked for, in place of HOST, with http:// or https://")
 	f.IntVar(&p.port, "port", 0, "Port (default: 443; 80 is asked by HTTP)")
 	f.StringVar(&p.path, "path", "", "Path, with its query (default: /)")
-	f.DurationVar(&p.timeout, "timeout", probeTimeout, "How long all may take; with less than 26s, lines of TLS connections may come too late")
+	p.program = choose(cmd, "tool", "", "Program that asks; any: the first that is there. openssl speaks TLS only; wget and openssl do not tell their own "+
+		"address, so that others asking for the same host at that moment make it unclear which line is theirs", append([]string{anyTool}, probe.Tools()...)...)
+	f.StringVar(&p.image, "image", "", "Image with one of these programs and sleep, for a container that is made where there is none to ask from")
+	f.BoolVar(&p.bypass, "bypass", false, "Try to leave without a gateway, from a pod without a sidecar, and say whether it could")
+	f.DurationVar(&p.timeout, "timeout", probeTimeout, "How long all may take, with --image or --bypass 1m unless given; with less than 26s, lines of TLS "+
+		"connections may come too late")
 	cmd.ValidArgsFunction = cobra.NoFileCompletions
 	return cmd
 }
@@ -87,25 +110,34 @@ func (p *probeCommand) parse(cmd *cobra.Command, args []string) error {
 	if err := probe.CheckFrom(p.from); err != nil {
 		return err
 	}
+	if p.bypass && p.from == "" && p.image == "" {
+		return usagef(cmd, "--bypass asks from a pod without a sidecar: name one with --from, or have one made with --image, for example curlimages/curl:8.16.0")
+	}
+	if (p.bypass || p.image != "") && !cmd.Flags().Changed("timeout") {
+		p.timeout = madeTimeout
+	}
 	var err error
-	p.target, err = probe.ParseTarget(what, p.port, p.path)
-	return err
+	if p.target, err = probe.ParseTarget(what, p.port, p.path); err != nil {
+		return err
+	}
+	return probe.CheckTool(p.program.value, p.target)
 }
 
 func (p *probeCommand) run(ctx context.Context) error {
-	client, err := p.tool.connect(readOnly)
+	access := readOnly
+	if p.image != "" {
+		access = readWrite
+	}
+	client, err := p.tool.connect(access)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
-	done := p.tool.status("asking from a workload")
-	r, err := p.probe(ctx, client, func(s string) {
-		done()
-		done = p.tool.status(s)
-	})
-	done()
+	w := waiting{tool: p.tool, done: p.tool.status("asking from a workload")}
+	r, err := p.probe(ctx, client, &w)
+	w.done()
 	if err != nil {
 		return err
 	}
@@ -118,8 +150,25 @@ func (p *probeCommand) run(ctx context.Context) error {
 	return nil
 }
 
+// waiting says what is being waited for, and between that what is to stay on the screen.
+type waiting struct {
+	tool *tool
+	done func()
+}
+
+func (w *waiting) note(s string) {
+	w.done()
+	w.done = w.tool.status(s)
+}
+
+func (w *waiting) tell(s string) {
+	w.done()
+	w.tool.note("%s", s)
+	w.done = func() {}
+}
+
 // probe gathers what has to be known, and probes.
-func (p *probeCommand) probe(ctx context.Context, client *kube.Client, note func(string)) (probe.Result, error) {
+func (p *probeCommand) probe(ctx context.Context, client *kube.Client, w *waiting) (probe.Result, error) {
 	facts, err := discover.Discover(ctx, client)
 	if err != nil {
 		return probe.Result{}, err
@@ -127,20 +176,31 @@ func (p *probeCommand) probe(ctx context.Context, client *kube.Client, note func
 	for _, u := range facts.Unread {
 		p.tool.note("not read: %s: %s", u.Source, u.Detail)
 	}
-	straight, err := p.straight(ctx, client)
-	if err != nil {
+	o := probe.Options{
+		Target: p.target, Namespace: client.Namespace(), From: p.from, Gateways: facts.Gateways, Image: p.image,
+		Patience: min(10*time.Second, p.timeout/2), Settle: min(13*time.Second, p.timeout/2-p.timeout/16), Note: w.note, Tell: w.tell,
+		Templates: p.tool.logFormats(ctx, client, facts),
+	}
+	if p.program.value != anyTool {
+		o.Tool = p.program.value
+	}
+	if p.bypass {
+		return probe.Bypass(ctx, client, o)
+	}
+	if o.Direct, err = p.straight(ctx, client); err != nil {
 		p.tool.note("which sets there are could not be found out: %s", oneLine(err))
 	}
-	o := probe.Options{
-		Target: p.target, Namespace: client.Namespace(), From: p.from, Gateways: facts.Gateways, Direct: straight,
-		Patience: min(10*time.Second, p.timeout/2), Settle: min(13*time.Second, p.timeout/2-p.timeout/16), Note: note,
-	}
-	namespace, revision := istiod(facts)
-	o.Templates, err = logstream.Formats(ctx, client, namespace, revision)
-	if err != nil && !errors.Is(err, kube.ErrAbsent) {
-		p.tool.note("whether the mesh has an access log format of its own could not be found out: %s", oneLine(err))
-	}
 	return probe.Run(ctx, client, o)
+}
+
+// logFormats are the access log formats of the mesh's own.
+func (t *tool) logFormats(ctx context.Context, client *kube.Client, facts mesh.Facts) []*accesslog.Template {
+	namespace, revision := istiod(facts)
+	templates, err := logstream.Formats(ctx, client, namespace, revision)
+	if err != nil && !errors.Is(err, kube.ErrAbsent) {
+		t.note("whether the mesh has an access log format of its own could not be found out: %s", oneLine(err))
+	}
+	return templates
 }
 
 // istiod is the namespace and revision of the control plane whose mesh configuration is read.

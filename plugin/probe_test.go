@@ -55,6 +55,22 @@ went through istio-system/egress (by counters only, which is weaker proof); the 
   sidecar  - -> -  BlackHoleCluster, UH
 cannot tell: the sidecar sent it nowhere
 `},
+		"borrowed": {with(func(r *probe.Result) {
+			r.Image, r.Verdict, r.Reason = "example.com/curl:8", probe.Unknown, "the sidecar wrote no line about this connection"
+		}), false, `sleep-1-a asked https://en.wikipedia.org with curl of image example.com/curl:8: 200 in 31ms
+cannot tell: the sidecar wrote no line about this connection
+`},
+		"bypassed": {with(func(r *probe.Result) {
+			r.Verdict, r.Reason = probe.Bypassed, "no egress gateway carried anything to en.wikipedia.org meanwhile"
+		}), false, `sleep-1-a asked https://en.wikipedia.org with curl: 200 in 31ms
+could go round: no egress gateway carried anything to en.wikipedia.org meanwhile
+`},
+		"held": {with(func(r *probe.Result) {
+			r.Verdict, r.Reason, r.Hops = probe.Held, "it came to gateway istio-system/egress, which carried it", []probe.Hop{gateway}
+		}), false, `sleep-1-a asked https://en.wikipedia.org with curl: 200 in 31ms
+  gateway  10.244.0.4:48214 -> 10.96.0.81:443  dynamic_forward_proxy_cluster, SNI en.wikipedia.org
+could not: it came to gateway istio-system/egress, which carried it
+`},
 	}
 	for name, tt := range cases {
 		if diff := cmp.Diff(tt.want, probeText(tt.r, tt.unicode)); diff != "" {

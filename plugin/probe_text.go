@@ -48,11 +48,15 @@ func probeText(r probe.Result, unicode bool) string {
 // probeAnswer is what became of the request.
 func probeAnswer(r probe.Result) string {
 	took := (time.Duration(r.Seconds*1e6) * time.Microsecond).Round(time.Millisecond)
-	pod := r.Pod[strings.LastIndexByte(r.Pod, '/')+1:]
-	if r.Failed != "" {
-		return fmt.Sprintf("%s asked %s with %s: FAILED after %s: %s", pod, r.URL, r.Tool, took, r.Failed)
+	with := r.Tool
+	if r.Image != "" {
+		with += " of image " + r.Image
 	}
-	return fmt.Sprintf("%s asked %s with %s: %d in %s", pod, r.URL, r.Tool, r.Status, took)
+	asked := fmt.Sprintf("%s asked %s with %s", r.Pod[strings.LastIndexByte(r.Pod, '/')+1:], r.URL, with)
+	if r.Failed != "" {
+		return fmt.Sprintf("%s: FAILED after %s: %s", asked, took, r.Failed)
+	}
+	return fmt.Sprintf("%s: %d in %s", asked, r.Status, took)
 }
 
 // probeVerdict is the last line.
@@ -65,6 +69,10 @@ func probeVerdict(r probe.Result) string {
 		words, proof = "went round the gateway", "the sidecar sent this connection straight outside"
 	case probe.Direct:
 		words, proof = "went straight outside, as set "+r.Set+" declares", "the sidecar's line of this connection"
+	case probe.Bypassed:
+		return "could go round: " + r.Reason
+	case probe.Held:
+		return "could not: " + r.Reason
 	default:
 		return "cannot tell: " + r.Reason
 	}

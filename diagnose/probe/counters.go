@@ -35,9 +35,9 @@ type counts struct {
 	failed string // why one of them could not be asked
 }
 
-func newCounts(c Client, w workload, o Options) *counts {
-	n := &counts{asker: ask.New(c, ask.Auto), known: o.Gateways, pods: []place{{hop: string(accesslog.Sidecar), pod: w.Namespace + "/" + w.Name}}}
-	for _, g := range o.Gateways {
+func newCounts(c Client, gateways []mesh.Gateway) *counts {
+	n := &counts{asker: ask.New(c, ask.Auto), known: gateways}
+	for _, g := range gateways {
 		for _, p := range g.Pods {
 			if p.Ready {
 				n.pods = append(n.pods, place{hop: string(accesslog.Gateway), pod: g.Namespace + "/" + p.Name, gateway: g.Ref().String()})

@@ -3,13 +3,14 @@ package probe
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/kubectl-egress/kubectl-egress/kube"
 	"github.com/kubectl-egress/kubectl-egress/mesh"
@@ -22,6 +23,7 @@ type world struct {
 	pods     []string
 	programs map[string]string // what each prints; those that are not there are missing
 	exit     error             // of a program that is there
+	well     string            // container whose programs end well all the same
 	forbid   error             // of every Exec
 	sidecar  string            // lines; AGENT is the request's user agent
 	gateway  string
@@ -29,10 +31,23 @@ type world struct {
 	clusters map[string][2]string
 	admin    error
 
-	mu    sync.Mutex
-	asked map[string]int
-	agent string
-	ran   []string
+	made   map[string]string // what programs print in a container that was made for the probe
+	states []string          // of such a container, one after the other
+	refuse error             // of making anything
+	keep   error             // of taking it away
+	onExec func()            // as soon as something is run
+	onGet  func(n int)       // when a pod is read for the n-th time
+	hangs  bool              // whatever is run never ends
+
+	mu      sync.Mutex
+	gets    int
+	asked   map[string]int
+	agent   string
+	ran     []string
+	argv    []string // of the last that ran
+	added   map[string]any
+	applied map[string]any
+	deleted []string
 }
 
 const (
@@ -43,8 +58,62 @@ const (
 	nativePod  = `{"metadata":{"namespace":"default","name":"native","annotations":{"kubectl.kubernetes.io/default-container":"two"}},"spec":{"initContainers":[{"name":"istio-proxy"}],"containers":[{"name":"one"},{"name":"two"}]},"status":{"conditions":[{"type":"Ready","status":"True"}]}}`
 )
 
-func (w *world) Get(context.Context, kube.Resource, string, string, any) error {
-	return errors.New("nothing is got one by one")
+func (w *world) Get(ctx context.Context, r kube.Resource, namespace, name string, into any) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.gets++
+	if w.onGet != nil {
+		w.onGet(w.gets)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	container, field := w.added, "ephemeralContainerStatuses"
+	if container == nil && w.applied != nil {
+		field = "containerStatuses"
+		container = w.applied["spec"].(map[string]any)["containers"].([]any)[0].(map[string]any)
+	}
+	if container == nil || r.Resource != "pods" || len(w.states) == 0 {
+		return fmt.Errorf("nobody asked for %s %s/%s", r.Resource, namespace, name)
+	}
+	state := w.states[0]
+	if len(w.states) > 1 {
+		w.states = w.states[1:]
+	}
+	return json.Unmarshal(fmt.Appendf(nil, `{"metadata":{"namespace":%q,"name":%q},"spec":{"containers":[{"name":"probe"}%s]},
+		"status":{"podIPs":[{"ip":"10.244.0.30"}],%q:[{"name":%q,"state":%s}]}}`,
+		namespace, name, map[bool]string{true: `,{"name":"istio-proxy"}`}[strings.Contains(state, "injected")], field, container["name"], state), into)
+}
+
+func (w *world) AddEphemeralContainer(_ context.Context, _, _ string, container map[string]any) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.refuse == nil {
+		w.added = container
+	}
+	return w.refuse
+}
+
+func (w *world) Apply(_ context.Context, _ kube.Resource, obj *unstructured.Unstructured, _ kube.ApplyOptions) (*unstructured.Unstructured, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.refuse != nil {
+		return nil, w.refuse
+	}
+	w.applied = obj.Object
+	made := obj.DeepCopy()
+	made.SetUID("made")
+	return made, nil
+}
+
+func (w *world) Delete(ctx context.Context, _ kube.Resource, namespace, name string, o kube.DeleteOptions) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	w.deleted = append(w.deleted, fmt.Sprintf("%s/%s %s", namespace, name, o.UID))
+	return w.keep
 }
 
 func (w *world) List(_ context.Context, r kube.Resource, namespace string, _ kube.ListOptions, item func(json.RawMessage) error) error {
@@ -81,21 +150,35 @@ func (w *world) Logs(_ context.Context, p kube.Pod, _ kube.LogOptions) (io.ReadC
 	return io.NopCloser(strings.NewReader(stamped.String())), nil
 }
 
-func (w *world) Exec(_ context.Context, p kube.Pod, command []string, stdout, stderr io.Writer) error {
+func (w *world) Exec(ctx context.Context, p kube.Pod, command []string, stdout, stderr io.Writer) error {
+	if w.onExec != nil {
+		w.onExec()
+	}
+	if w.hangs {
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.forbid != nil {
 		return w.forbid
 	}
-	if p.Container != "sleep" {
+	has := w.programs
+	switch {
+	case w.added != nil && p.Container == w.added["name"], p.Container == "probe" && w.applied != nil:
+		has = w.made
+	case p.Container != "sleep" && p.Container != "plain":
 		return fmt.Errorf("container %s was asked", p.Container)
 	}
 	name := command[0]
 	if name == "sh" {
 		name = "openssl"
 	}
-	w.ran = append(w.ran, name)
-	prints, there := w.programs[name]
+	w.ran, w.argv = append(w.ran, p.Container+" "+name), command
+	prints, there := has[p.Container+" "+name]
+	if !there {
+		prints, there = has[name]
+	}
 	if !there {
 		return fmt.Errorf("exec: %q: executable file not found in $PATH", name)
 	}
@@ -104,14 +187,17 @@ func (w *world) Exec(_ context.Context, p kube.Pod, command []string, stdout, st
 			w.agent = arg
 		}
 	}
-	to := stdout
-	if name == "wget" || w.exit != nil {
+	to, exit := stdout, w.exit
+	if p.Container == w.well {
+		exit = nil
+	}
+	if name == "wget" || exit != nil {
 		to = stderr
 	}
 	if _, err := io.WriteString(to, prints); err != nil {
 		return err
 	}
-	return w.exit
+	return exit
 }
 
 func (w *world) EnvoyGet(_ context.Context, _, pod, path string) (io.ReadCloser, error) {

@@ -34,8 +34,11 @@ func (r *Result) judge(o Options, s seen, row *accesslog.Row) {
 	r.hop("inner", row.Inner)
 	r.hop("sni-proxy", row.SNIProxy)
 	r.decide(row)
-	if r.Verdict == Unknown && s.failed != "" {
+	switch {
+	case r.Verdict == Unknown && s.failed != "":
 		r.Reason += "; the access logs could not all be read: " + s.failed
+	case r.Verdict != Unknown && r.Reason == "" && !s.exact:
+		r.Reason = fmt.Sprintf("%s does not tell its own address (curl does): it was the sidecar's only connection to %s then", r.Tool, o.Target.Host)
 	}
 }
 

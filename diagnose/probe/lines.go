@@ -28,32 +28,43 @@ type seen struct {
 }
 
 // wait reads the logs again and again until they tell the whole way, or no more can come.
-func wait(ctx context.Context, c Client, w workload, o Options, a answer, begin time.Time) (seen, *accesslog.Row, error) {
+func wait(ctx context.Context, c Client, w workload, o Options, a request) (seen, *accesslog.Row, error) {
 	finder := &logstream.Finder{Client: c, Gateways: diagnose.GatewayLogs(o.Gateways)}
 	sources, err := finder.Find(ctx)
 	if err != nil {
 		return seen{}, nil, fmt.Errorf("find the gateways' logs: %w", err)
 	}
 	sources = append(sources, logstream.Source{Kind: accesslog.Sidecar, Namespace: w.Namespace, Pod: w.Name, Container: proxyContainer, UID: w.UID})
-	late := time.NewTimer(o.Settle)
+	var (
+		s   seen
+		row *accesslog.Row
+	)
+	err = poll(ctx, o.Settle, func() bool {
+		if s, err = look(ctx, c, sources, o, a); err != nil {
+			s.failed = err.Error()
+		}
+		row = s.only()
+		return s.exact && row != nil && complete(row)
+	})
+	return s, row, err
+}
+
+// poll calls look until it has seen enough or the time is over, and then once more.
+func poll(ctx context.Context, limit time.Duration, look func() bool) error {
+	late := time.NewTimer(limit)
 	defer late.Stop()
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
 	for over := false; ; {
-		s, err := look(ctx, c, sources, o, a, begin)
+		enough := look()
 		if ctx.Err() != nil {
-			return s, nil, fmt.Errorf("wait for the access log: %w", errors.Join(context.Cause(ctx), ctx.Err()))
+			return fmt.Errorf("wait for the access log: %w", errors.Join(context.Cause(ctx), ctx.Err()))
 		}
-		if err != nil {
-			s.failed = err.Error()
-		}
-		row := s.only()
-		if over || s.exact && row != nil && complete(row) {
-			return s, row, nil
+		if enough || over {
+			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return s, nil, fmt.Errorf("wait for the access log: %w", errors.Join(context.Cause(ctx), ctx.Err()))
 		case <-late.C:
 			over = true
 		case <-tick.C:
@@ -82,12 +93,12 @@ func complete(r *accesslog.Row) bool {
 }
 
 // look reads the logs once.
-func look(ctx context.Context, c Client, sources []logstream.Source, o Options, a answer, begin time.Time) (seen, error) {
+func look(ctx context.Context, c Client, sources []logstream.Source, o Options, a request) (seen, error) {
 	s := seen{exact: a.local != "" || !o.Target.encrypted()}
 	joiner := newJoiner(o.Gateways, &s)
 	parser := accesslog.Parser{Templates: o.Templates}
 	var line accesslog.Line
-	err := logstream.Read(ctx, c, sources, logstream.Options{Since: begin.Add(-skew)}, func(from logstream.Source, chunk []byte) error {
+	err := logstream.Read(ctx, c, sources, logstream.Options{Since: a.begin.Add(-skew)}, func(from logstream.Source, chunk []byte) error {
 		for raw := range bytes.Lines(chunk) {
 			if !parser.Parse(raw, &line) {
 				continue
@@ -98,7 +109,7 @@ func look(ctx context.Context, c Client, sources []logstream.Source, o Options, 
 			}
 			if from.Kind == accesslog.Sidecar {
 				s.lines++
-				if !about(&line, o.Target, a, begin) {
+				if !about(&line, o.Target, a) {
 					continue
 				}
 				if line.UserAgent != nil && len(s.ours) > 0 {
@@ -131,7 +142,7 @@ func newJoiner(gateways []mesh.Gateway, s *seen) *accesslog.Joiner {
 
 // about says whether a sidecar's line can be about the request: by the address that the workload had, by its user agent where the
 // proxy can read that, else by name and time.
-func about(l *accesslog.Line, t Target, a answer, begin time.Time) bool {
+func about(l *accesslog.Line, t Target, a request) bool {
 	switch {
 	case l.Way() == accesslog.Inbound:
 		return false
@@ -142,5 +153,5 @@ func about(l *accesslog.Line, t Target, a answer, begin time.Time) bool {
 	}
 	_, port, err := net.SplitHostPort(string(l.DownstreamLocal))
 	named := string(l.Host()) == string(t.Host) || l.Host() == nil && err == nil && port == fmt.Sprint(t.Port)
-	return named && !l.Time.Before(begin.Add(-skew)) && !l.Time.After(a.ended.Add(skew))
+	return named && !l.Time.Before(a.begin.Add(-skew)) && !l.Time.After(a.ended.Add(skew))
 }

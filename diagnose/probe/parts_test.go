@@ -66,7 +66,7 @@ func TestPrograms(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, p := range programs() {
-		argv := p.argv(target, "agent", 5*time.Second)
+		argv := p.argv(order{Target: target, agent: "agent", limit: 5 * time.Second})
 		if !slices.ContainsFunc(argv, func(a string) bool { return strings.HasSuffix(a, target.Path) }) {
 			t.Errorf("%s does not ask for the path: %q", p.name, argv)
 		}
@@ -74,10 +74,10 @@ func TestPrograms(t *testing.T) {
 			t.Errorf("%s has the user's words in its script: %q", p.name, argv)
 		}
 	}
-	if argv := openssl(Target{Scheme: "http"}, "agent", 0); argv != nil {
+	if argv := openssl(order{Target: Target{Scheme: "http"}}); argv != nil {
 		t.Errorf("openssl for HTTP: %q", argv)
 	}
-	if argv := curl(target, "agent", 0); !slices.Contains(argv, "1") || argv[slices.Index(argv, agentFlag)+1] != "agent" {
+	if argv := curl(order{Target: target, agent: "agent"}); !slices.Contains(argv, "1") || argv[slices.Index(argv, agentFlag)+1] != "agent" {
 		t.Errorf("no least limit, or no agent: %q", argv)
 	}
 }

@@ -5,6 +5,7 @@ package probe
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -21,6 +22,7 @@ type Client interface {
 	Logs(ctx context.Context, p kube.Pod, o kube.LogOptions) (io.ReadCloser, error)
 	Exec(ctx context.Context, p kube.Pod, command []string, stdout, stderr io.Writer) error
 	EnvoyGet(ctx context.Context, namespace, pod, path string) (io.ReadCloser, error)
+	AddEphemeralContainer(ctx context.Context, namespace, pod string, container map[string]any) error
 }
 
 // Options say what is asked for, by whom, and what is known of the mesh.
@@ -28,12 +30,17 @@ type Options struct {
 	Target    Target
 	Namespace string // of the workload
 	From      string // deploy/NAME or a pod; empty: the first pod with a sidecar that is ready
+	Tool      string // curl, wget, openssl or python3; empty: the first of them that is there
+	Image     string // of an ephemeral container that asks where the workload has no such tool; empty: none is added
 	Gateways  []mesh.Gateway
 	Templates []*accesslog.Template // access log formats of the mesh's own
 	Direct    string                // the set that declares that the host is reached straight; empty: none does
 	Patience  time.Duration         // how long the request may take, default 10 s
 	Settle    time.Duration         // how long lines are waited for, default 13 s: Envoy writes those of TCP up to 10 s late
-	Note      func(string)          // told, in one line, what people should know while they wait; may be nil
+	Note      func(string)          // told, in one line, what is being waited for; may be nil
+	Tell      func(string)          // told, in one line, what is about to be put on the cluster; may be nil
+
+	once bool // no redirection may be followed
 }
 
 // Verdict is which way the request went.
@@ -45,6 +52,9 @@ const (
 	Round   Verdict = "round"   // straight outside, round every gateway
 	Direct  Verdict = "direct"  // straight outside, as a set declares
 	Unknown Verdict = "unknown"
+
+	Bypassed Verdict = "bypassed" // Bypass: what is in no mesh could leave without the gateway
+	Held     Verdict = "held"     // Bypass: it could not
 )
 
 // Proof is what a verdict rests on.
@@ -71,6 +81,7 @@ type Hop struct {
 type Result struct {
 	Pod      string  `json:"pod"` // NAMESPACE/POD that asked
 	Tool     string  `json:"tool"`
+	Image    string  `json:"image,omitempty"` // of the container that was made for it
 	URL      string  `json:"url"`
 	Status   int     `json:"status,omitempty"` // of HTTP
 	Seconds  float64 `json:"seconds"`
@@ -86,34 +97,64 @@ type Result struct {
 	ExitCode int     `json:"exitCode"`
 }
 
-// Run probes. An error means that nothing can be said: the cluster failed, a right is missing, or there is nobody to ask.
-func Run(ctx context.Context, c Client, o Options) (Result, error) {
+// fill puts in what is left to default.
+func (o *Options) fill() {
 	if o.Patience <= 0 {
 		o.Patience = 10 * time.Second
 	}
 	if o.Settle <= 0 {
 		o.Settle = 13 * time.Second
 	}
-	if o.Note == nil {
-		o.Note = func(string) {}
+	for _, say := range []*func(string){&o.Note, &o.Tell} {
+		if *say == nil {
+			*say = func(string) {}
+		}
 	}
-	w, err := find(ctx, c, o.Namespace, o.From)
+}
+
+// request is one request and what the proxies counted before and after it.
+type request struct {
+	answer
+	begin         time.Time
+	before, after map[place]uint64
+}
+
+// deliver has the workload send the request, or an ephemeral container where the workload has no tool and one may be added.
+func deliver(ctx context.Context, c Client, w *workload, o Options, counts *counts) (r request, err error) {
+	try := func() {
+		r.before = counts.read(ctx)
+		r.begin = time.Now()
+		r.answer, err = send(ctx, c, *w, o)
+	}
+	try()
+	if _, none := errors.AsType[*NoToolError](err); none && o.Image != "" && w.Image == "" {
+		if err = w.borrow(ctx, c, o); err == nil {
+			try()
+		}
+	}
+	if err == nil {
+		r.after = counts.read(ctx)
+	}
+	return r, err
+}
+
+// Run probes. An error means that nothing can be said: the cluster failed, a right is missing, or there is nobody to ask.
+func Run(ctx context.Context, c Client, o Options) (Result, error) {
+	o.fill()
+	w, err := find(ctx, c, o.Namespace, o.From, false)
 	if err != nil {
 		return Result{}, err
 	}
-	r := Result{Pod: w.Namespace + "/" + w.Name, URL: o.Target.URL(), Verdict: Unknown, Hops: []Hop{}}
-	counts := newCounts(c, w, o)
-	before := counts.read(ctx)
-	begin := time.Now()
-	asked, err := send(ctx, c, w, o.Target, o.Patience)
+	counts := newCounts(c, o.Gateways)
+	counts.pods = append(counts.pods, place{hop: string(accesslog.Sidecar), pod: w.String()})
+	asked, err := deliver(ctx, c, &w, o, counts)
 	if err != nil {
 		return Result{}, err
 	}
-	r.Tool, r.Status, r.Seconds, r.Failed = asked.tool, asked.status, asked.seconds, asked.failed
-	r.Grown = grown(before, counts.read(ctx))
+	r := result(w, o, asked)
 	early, gateway := counted(r.Grown, o.Target.Host)
 	o.Note(fmt.Sprintf("the counters say: %s; waiting for the lines of the access log, which may take 10 s", early))
-	ours, row, err := wait(ctx, c, w, o, asked, begin)
+	ours, row, err := wait(ctx, c, w, o, asked)
 	if err != nil {
 		return Result{}, err
 	}
@@ -123,6 +164,14 @@ func Run(ctx context.Context, c Client, o Options) (Result, error) {
 	}
 	r.finish(o.Direct)
 	return r, nil
+}
+
+// result is what is known when the request has been answered, or not.
+func result(w workload, o Options, asked request) Result {
+	return Result{
+		Pod: w.String(), Image: w.Image, URL: o.Target.URL(), Verdict: Unknown, Hops: []Hop{},
+		Tool: asked.tool, Status: asked.status, Seconds: asked.seconds, Failed: asked.failed, Grown: grown(asked.before, asked.after),
+	}
 }
 
 // fallBack judges by counters alone, where no line is known or they fit what the sidecar's line said.

@@ -154,7 +154,7 @@ func TestFind(t *testing.T) {
 	t.Parallel()
 	w := &world{pods: []string{nativePod, clientPod, lazyPod, barePod}}
 	for from, want := range map[string]string{"": "native/two", "deploy/sleep": "sleep-1-a/sleep", "deployment/sleep": "sleep-1-a/sleep", "pod/sleep-1-a": "sleep-1-a/sleep", "native": "native/two"} {
-		got, err := find(t.Context(), w, "default", from)
+		got, err := find(t.Context(), w, "default", from, false)
 		if err != nil || got.Name+"/"+got.Container != want {
 			t.Errorf("--from=%q finds %+v, %v; want %s", from, got, err, want)
 		}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,13 +24,22 @@ type answer struct {
 	failed  string
 	local   string // the workload's own address of the connection; empty: the tool does not tell
 	agent   string // the user agent, found in no other request
+	said    string // on stderr
 	ended   time.Time
+}
+
+// order is what a program is told.
+type order struct {
+	Target
+	agent string
+	limit time.Duration
+	once  bool // no redirection is to be followed: nothing may be sent to another host
 }
 
 // program is one way to send a request from within a container.
 type program struct {
 	name string
-	argv func(t Target, agent string, limit time.Duration) []string
+	argv func(o order) []string // nil: it cannot
 	read func(a *answer, stdout, stderr string)
 }
 
@@ -38,35 +48,55 @@ func programs() []program {
 	return []program{
 		{"curl", curl, readCurl},
 		{"wget", wget, readStatusLine},
+		{"wget", untimedWget, readStatusLine},
 		{"openssl", openssl, readStatusLine},
 		{"python3", python, readCurl},
 	}
 }
 
+// Tools are the programs that can send a request.
+func Tools() []string {
+	var names []string
+	for _, p := range programs() {
+		names = append(names, p.name)
+	}
+	return slices.Compact(names)
+}
+
 func seconds(d time.Duration) string { return strconv.Itoa(max(int(d/time.Second), 1)) }
 
-func curl(t Target, agent string, limit time.Duration) []string {
+func curl(o order) []string {
 	return []string{
-		"curl", "-g", "-sS", "--noproxy", "*", "-o", "/dev/null", "--max-time", seconds(limit), "-A", agent,
-		"-w", "%{http_code} %{local_ip} %{local_port} %{time_total}\n", t.full(),
+		"curl", "-g", "-sS", "--noproxy", "*", "-o", "/dev/null", "--max-time", seconds(o.limit), "-A", o.agent,
+		"-w", "%{http_code} %{local_ip} %{local_port} %{time_total}\n", o.full(),
 	}
 }
 
-func wget(t Target, agent string, limit time.Duration) []string {
-	return []string{"wget", "-S", "-Y", "off", "-O", "/dev/null", "-T", seconds(limit), "-U", agent, t.full()}
+// wget follows redirections. GNU's can be told not to; busybox's cannot, and refuses the flag before it sends anything.
+func wget(o order) []string {
+	return append([]string{"wget", "-T", seconds(o.limit)}, untimedWget(o)[1:]...)
+}
+
+// untimedWget is for a busybox that was built without time-outs and dies of being given one, as Debian's.
+func untimedWget(o order) []string {
+	proxy := []string{"-Y", "off"}
+	if o.once {
+		proxy = []string{"--no-proxy", "--max-redirect=0"}
+	}
+	return append([]string{"wget", "-S", "-t", "1", "-O", "/dev/null", "-U", o.agent}, append(proxy, o.full())...)
 }
 
 // openssl needs a shell to be told the request. What is the user's own comes as arguments, never as part of the script.
-func openssl(t Target, agent string, limit time.Duration) []string {
-	if !t.encrypted() {
+func openssl(o order) []string {
+	if !o.encrypted() {
 		return nil
 	}
 	const script = `command -v openssl >/dev/null || exit 127; printf 'GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: %s\r\nConnection: close\r\n\r\n' "$1" "$2" "$3" |` +
 		` timeout "$6" openssl s_client -quiet -ign_eof -verify_return_error -servername "$4" -connect "$4:$5"`
-	return []string{"sh", "-c", script, "probe", t.Path, t.address(), agent, string(t.Host), strconv.Itoa(t.Port), seconds(limit)}
+	return []string{"sh", "-c", script, "probe", o.Path, o.address(), o.agent, string(o.Host), strconv.Itoa(o.Port), seconds(o.limit)}
 }
 
-func python(t Target, agent string, limit time.Duration) []string {
+func python(o order) []string {
 	const script = `import sys,time,http.client as h
 s,n,p,u,a,l=sys.argv[1:]
 b=time.time()
@@ -75,7 +105,7 @@ c.connect()
 k=c.sock.getsockname()
 c.request("GET",u,headers={"User-Agent":a})
 print(c.getresponse().status,k[0],k[1],time.time()-b)`
-	return []string{"python3", "-c", script, t.Scheme, string(t.Host), strconv.Itoa(t.Port), t.Path, agent, seconds(limit)}
+	return []string{"python3", "-c", script, o.Scheme, string(o.Host), strconv.Itoa(o.Port), o.Path, o.agent, seconds(o.limit)}
 }
 
 // readCurl reads status, address, port and time.
@@ -106,56 +136,94 @@ func readStatusLine(a *answer, stdout, stderr string) {
 	}
 }
 
+// NoToolError says that a container has none of the programs that could send the request.
+type NoToolError struct{ says string }
+
+// Error says where it was looked for which programs.
+func (e *NoToolError) Error() string { return e.says }
+
 // send has the first program that is there send the request.
-func send(ctx context.Context, c Client, w workload, t Target, limit time.Duration) (answer, error) {
-	pod := kube.Pod{Namespace: w.Namespace, Name: w.Name, Container: w.Container}
-	agent := "kubectl-egress-probe/" + rand.Text()
+func send(ctx context.Context, c Client, w workload, o Options) (answer, error) {
+	ordered := order{Target: o.Target, agent: "kubectl-egress-probe/" + rand.Text(), limit: o.Patience, once: o.once}
+	var lacks []string
 	for _, p := range programs() {
-		argv := p.argv(t, agent, limit)
-		if argv == nil {
+		argv := p.argv(ordered)
+		if argv == nil || o.Tool != "" && o.Tool != p.name {
 			continue
 		}
-		a := answer{tool: p.name, agent: agent}
-		var stdout, stderr bytes.Buffer
-		begin := time.Now()
-		err := c.Exec(ctx, pod, argv, &stdout, &stderr)
-		a.ended = time.Now()
-		a.seconds = a.ended.Sub(begin).Seconds()
-		exited, ran := errors.AsType[*kube.ExitError](err)
-		switch {
-		case missing(err):
-			continue
-		case err != nil && !ran:
-			return answer{}, refused(pod, p.name, err)
+		a, err := run(ctx, c, w, p, argv, o.Patience)
+		if err != nil || a.tool != "" {
+			a.agent = ordered.agent
+			return a, err
 		}
-		p.read(&a, stdout.String(), stderr.String())
-		if a.status == 0 {
-			a.failed = fmt.Sprintf("%s had no answer", p.name)
-			if ran {
-				a.failed = fmt.Sprintf("%s ended with exit code %d: %s", p.name, exited.Code, lastLine(stderr.String()))
-			}
-		}
-		return a, nil
+		lacks = append(lacks, p.name)
 	}
-	return answer{}, fmt.Errorf("container %s of pod %s/%s has no curl, wget, openssl or python3; probe from another workload with --from, for example that of 'sample install sleep'",
-		w.Container, w.Namespace, w.Name)
+	lacks = slices.Compact(lacks)
+	list := lacks[0]
+	if last := len(lacks) - 1; last > 0 {
+		list = strings.Join(lacks[:last], ", ") + " or " + lacks[last]
+	}
+	whose := ""
+	if w.Image != "" {
+		whose = " (image " + w.Image + ")"
+	}
+	if o.once && slices.Contains(lacks, "wget") {
+		list += " (a wget that can be told not to follow redirections)"
+	}
+	return answer{}, &NoToolError{fmt.Sprintf("container %s%s of pod %s has no %s that can be used; have an ephemeral container ask with --image, "+
+		"for example curlimages/curl:8.16.0, or probe from another workload with --from", w.Container, whose, w, list)}
+}
+
+// grace is what a program gets on top of the time that it is told, for those that do not heed it (busybox's wget as some build it).
+const grace = 3 * time.Second
+
+// run has one program send the request. An answer without a tool means that the container does not have it.
+func run(ctx context.Context, c Client, w workload, p program, argv []string, limit time.Duration) (answer, error) {
+	var stdout, stderr bytes.Buffer
+	begin := time.Now()
+	limited, stop := context.WithTimeout(ctx, limit+grace)
+	defer stop()
+	err := c.Exec(limited, w.pod(), argv, &stdout, &stderr)
+	a := answer{tool: p.name, ended: time.Now(), said: stderr.String()}
+	a.seconds = a.ended.Sub(begin).Seconds()
+	exited, ran := errors.AsType[*kube.ExitError](err)
+	switch {
+	case missing(err), ran && strings.Contains(a.said, "unrecognized option"):
+		return answer{}, nil
+	case err != nil && limited.Err() != nil && ctx.Err() == nil:
+		a.failed = fmt.Sprintf("%s had no answer within %s", p.name, limit+grace)
+		return a, nil
+	case err != nil && !ran:
+		return answer{}, refused(w, p.name, err)
+	}
+	p.read(&a, stdout.String(), a.said)
+	if a.status == 0 {
+		a.failed = fmt.Sprintf("%s had no answer", p.name)
+		if ran {
+			a.failed = fmt.Sprintf("%s ended with exit code %d: %s", p.name, exited.Code, lastLine(a.said))
+		}
+	}
+	return a, nil
 }
 
 // refused says which right is missing, if that is it.
-func refused(pod kube.Pod, name string, err error) error {
-	if failed, ok := errors.AsType[*kube.Error](err); ok && errors.Is(err, kube.ErrForbidden) {
-		return fmt.Errorf("a probe runs %s in the workload's container, and the right to %s is missing: %w", name, failed.Right(), err)
+func refused(w workload, name string, err error) error {
+	if errors.Is(err, kube.ErrForbidden) {
+		return lacks(err, fmt.Sprintf("a probe runs %s in the workload's container", name))
 	}
-	return fmt.Errorf("run %s in container %s of pod %s/%s: %w", name, pod.Container, pod.Namespace, pod.Name, err)
+	return fmt.Errorf("run %s in container %s of pod %s: %w", name, w.Container, w, err)
 }
 
-// missing says whether a container lacks a program. Container runtimes have their own words.
+// crashed is the exit code of what died of SIGSEGV.
+const crashed = 128 + 11
+
+// missing says whether a container lacks a program that runs. Container runtimes have their own words.
 func missing(err error) bool {
 	if err == nil {
 		return false
 	}
 	if exited, ok := errors.AsType[*kube.ExitError](err); ok {
-		return exited.Code == 126 || exited.Code == 127
+		return exited.Code == 126 || exited.Code == 127 || exited.Code == crashed
 	}
 	return strings.Contains(err.Error(), "executable file not found") || strings.Contains(err.Error(), "no such file or directory")
 }

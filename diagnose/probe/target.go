@@ -90,3 +90,11 @@ func (t Target) full() string { return t.Scheme + "://" + t.address() + t.Path }
 
 // encrypted says whether proxies cannot read the request.
 func (t Target) encrypted() bool { return t.Scheme == https }
+
+// CheckTool says what a program cannot do for a target (*egress.InputError); empty means whichever is there.
+func CheckTool(tool string, t Target) error {
+	if tool == "openssl" && !t.encrypted() {
+		return egress.Inputf("--tool=openssl: it speaks TLS only, and %s is asked by HTTP; choose another tool, or ask by https", t.URL())
+	}
+	return nil
+}

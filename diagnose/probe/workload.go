@@ -35,40 +35,65 @@ type object struct {
 	Spec struct {
 		Containers []container `json:"containers"`
 		Init       []container `json:"initContainers"` // native sidecars are among them
+		Security   security    `json:"securityContext"`
 	} `json:"spec"`
 	Status struct {
 		Conditions []struct {
-			Type   string `json:"type"`
-			Status string `json:"status"`
+			Type    string `json:"type"`
+			Status  string `json:"status"`
+			Message string `json:"message"`
 		} `json:"conditions"`
+		IPs []struct {
+			IP string `json:"ip"`
+		} `json:"podIPs"`
+		Containers []containerStatus `json:"containerStatuses"`
+		Ephemeral  []containerStatus `json:"ephemeralContainerStatuses"`
 	} `json:"status"`
 }
 
 type container struct {
-	Name string   `json:"name"`
-	Args []string `json:"args"`
+	Name     string   `json:"name"`
+	Args     []string `json:"args"`
+	Security security `json:"securityContext"`
+}
+
+// security says as whom a container runs.
+type security struct {
+	User  *int64 `json:"runAsUser"`
+	Group *int64 `json:"runAsGroup"`
 }
 
 // workload is the pod that asks.
 type workload struct {
 	Namespace, Name, UID string
-	Container            string // of the application
+	Container            string // of the application, or the ephemeral one that was added
+	Image                string // of a container that was made for the probe; empty: the workload's own asks
+	user, group          int64  // as whom a container that is added has to run
+	ips                  []string
 }
 
-// find chooses the pod that asks.
-func find(ctx context.Context, c Client, namespace, from string) (workload, error) {
+// String is NAMESPACE/NAME.
+func (w workload) String() string { return w.Namespace + "/" + w.Name }
+
+// pod names the container that asks.
+func (w workload) pod() kube.Pod {
+	return kube.Pod{Namespace: w.Namespace, Name: w.Name, Container: w.Container}
+}
+
+// find chooses the pod that asks: with a sidecar, or, to go round the gateway, without. An empty namespace means all.
+func find(ctx context.Context, c Client, namespace, from string, bare bool) (workload, error) {
 	all, err := kube.ListOf[object](ctx, c, podsResource, namespace, kube.ListOptions{})
 	if err != nil {
 		return workload{}, fmt.Errorf("look for the workload: %w", err)
 	}
 	egress.SortFunc(all, func(a, b object) int { return cmp.Compare(a.Metadata.Name, b.Metadata.Name) })
 	named := slices.DeleteFunc(all, func(p object) bool { return from != "" && !p.is(from) })
-	bare := false
+	other := false
 	for _, p := range named {
 		switch {
 		case !p.ready():
-		case !p.sidecar():
-			bare = true
+		case p.meshed() == bare || !bare && !p.sidecar():
+			other = true
 		default:
 			return p.workload(), nil
 		}
@@ -78,7 +103,9 @@ func find(ctx context.Context, c Client, namespace, from string) (workload, erro
 		return workload{}, fmt.Errorf("no pod with a sidecar is ready in namespace %s; name one with --from and -n, or make one: sample install sleep", namespace)
 	case len(named) == 0:
 		return workload{}, egress.Inputf("--from=%s: there is no such pod or Deployment with pods in namespace %s", from, namespace)
-	case bare:
+	case other && bare:
+		return workload{}, egress.Inputf("--from=%s: its traffic is in the mesh's hands (a sidecar's, a gateway's or ztunnel's); name a pod that is in no mesh", from)
+	case other:
 		return workload{}, fmt.Errorf("%s has no sidecar: its traffic goes where the node sends it, and no proxy of the mesh tells of it", from)
 	}
 	return workload{}, fmt.Errorf("no pod of %s in namespace %s is ready", from, namespace)
@@ -123,12 +150,25 @@ func (p *object) ready() bool {
 
 // sidecar says whether Envoy runs beside a workload, not as a gateway.
 func (p *object) sidecar() bool {
-	for _, c := range slices.Concat(p.Spec.Containers, p.Spec.Init) {
-		if c.Name == proxyContainer {
-			return !slices.Contains(c.Args, "router") && p.application() != ""
+	c := p.proxy()
+	return c != nil && !slices.Contains(c.Args, "router") && p.application() != ""
+}
+
+// meshed says whether a proxy of the mesh has the pod's traffic: a sidecar, ztunnel, or Envoy as a gateway.
+func (p *object) meshed() bool {
+	return p.proxy() != nil || p.Metadata.Annotations["ambient.istio.io/redirection"] == "enabled"
+}
+
+// proxy is the pod's Envoy; nil if it has none.
+func (p *object) proxy() *container {
+	for _, all := range [][]container{p.Spec.Containers, p.Spec.Init} {
+		for i := range all {
+			if all[i].Name == proxyContainer {
+				return &all[i]
+			}
 		}
 	}
-	return false
+	return nil
 }
 
 // application is the container that asks: the one that kubectl would take, or the first that is not Istio's.
@@ -148,5 +188,10 @@ func (p *object) application() string {
 }
 
 func (p *object) workload() workload {
-	return workload{Namespace: p.Metadata.Namespace, Name: p.Metadata.Name, UID: p.Metadata.UID, Container: p.application()}
+	w := workload{Namespace: p.Metadata.Namespace, Name: p.Metadata.Name, UID: p.Metadata.UID, Container: p.application()}
+	w.user, w.group = p.ids(w.Container)
+	for _, a := range p.Status.IPs {
+		w.ips = append(w.ips, a.IP)
+	}
+	return w
 }
