@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"sigs.k8s.io/yaml"
 )
@@ -80,7 +81,7 @@ func DecodeDeclaration(text []byte) (Declaration, error) {
 	}
 	var d document
 	if err := yaml.UnmarshalStrict(text, &d); err != nil {
-		return Declaration{}, Inputf("declaration cannot be read: %v", err)
+		return Declaration{}, Inputf("declaration cannot be read: %s", brief(err))
 	}
 	if d.APIVersion != APIVersion || d.Kind != KindSet {
 		return Declaration{}, Inputf("declaration is apiVersion %q, kind %q; expected apiVersion %s, kind %s", d.APIVersion, d.Kind, APIVersion, KindSet)
@@ -89,6 +90,15 @@ func DecodeDeclaration(text []byte) (Declaration, error) {
 		Name: d.Name, Namespace: d.Namespace, Domains: d.Domains, Mode: d.Mode, Gateway: d.Gateway, MTLS: string(d.MTLS),
 		CommonHost: d.CommonHost, Credential: d.Credential, CASecret: d.CASecret, CA: d.CA, ExportTo: d.ExportTo, LegacyCerts: d.LegacyCerts,
 	}, nil
+}
+
+// brief is an error's begin: a decoder of YAML tells of every repeated key anew.
+func brief(err error) string {
+	const most = 500
+	if text := err.Error(); len(text) > most {
+		return strings.ToValidUTF8(text[:most], "") + "…"
+	}
+	return err.Error()
 }
 
 // hasSecondDocument looks for content after the end of the first document, which the decoder would silently ignore.

@@ -83,6 +83,9 @@ func New(g genericclioptions.RESTClientGetter, o Options) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the API server's address of the kubeconfig: %w", err)
 	}
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return &home{scheme: address.Scheme, host: address.Host, next: next, most: maxAnswer}
+	})
 	if o.ReadOnly {
 		config.Wrap(func(next http.RoundTripper) http.RoundTripper {
 			return &readOnly{prefix: strings.TrimSuffix(address.Path, "/"), next: next}

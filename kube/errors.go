@@ -188,6 +188,8 @@ func (c *Client) classify(ctx context.Context, err error) verdict {
 	switch {
 	case errors.Is(err, ErrReadOnly):
 		return verdict{ErrReadOnly, strings.TrimPrefix(innermost(err), ErrReadOnly.Error()+": ")}
+	case errors.Is(err, errElsewhere), errors.Is(err, errTooLong):
+		return verdict{nil, innermost(err)}
 	case errors.Is(end, context.Canceled):
 		return verdict{nil, "interrupted"}
 	case end != nil:

@@ -64,7 +64,8 @@ func (c *Client) List(ctx context.Context, r Resource, namespace string, o ListO
 	}
 	about := operation{doing: "list", verb: "list", resource: r, namespace: namespace}
 	var from string
-	for restarts := 0; ; {
+	size := 0
+	for pages, restarts := 1, 0; ; pages++ {
 		items, next, err := c.page(ctx, r, namespace, o, from)
 		if expired(err) && from != "" && o.Restart != nil && restarts < maxRestarts {
 			restarts++
@@ -79,12 +80,16 @@ func (c *Client) List(ctx context.Context, r Resource, namespace string, o ListO
 			if err := item(raw); err != nil {
 				return fmt.Errorf("list %s: %w", about.object(), err)
 			}
+			size += len(raw)
 		}
 		if next == "" {
 			return nil
 		}
 		if next == from {
 			return c.fail(ctx, about, errors.New("the API server gives the same page again and again"))
+		}
+		if pages >= maxPages || size > maxList {
+			return c.fail(ctx, about, fmt.Errorf("the API server's list does not end: %d pages with %d MiB so far", pages, size>>20))
 		}
 		from = next
 	}
