@@ -47,24 +47,34 @@ func Check(ctx context.Context, c gather.Client, o Options) (report.Report, erro
 // Judge diagnoses what was gathered, from a cluster or a file.
 func Judge(s *snapshot.Snapshot, o Options) (report.Report, error) {
 	start := time.Now()
-	paths, err := Follow(s, o)
+	wanted, err := asked(s, o)
 	if err != nil {
 		return report.Report{}, err
 	}
-	findings := check.Run(s, paths)
+	walker, judge := trace.New(s), check.Begin(s)
+	findings := judge.Whole()
+	rows := make([]report.Path, 0, len(wanted))
+	var kept []trace.Path // what is seen of a path is much, and only the question about security is about all of them
+	for _, w := range wanted {
+		p := walker.Walk(w)
+		findings = append(findings, judge.Path(&p)...)
+		rows = append(rows, report.Row(&p))
+		if o.Security {
+			kept = append(kept, p)
+		}
+	}
 	if o.Security {
-		findings = append(findings, check.Security(s, paths, o.Namespace)...)
+		findings = append(findings, check.Security(s, kept, o.Namespace)...)
 	}
 	return report.Build(report.Input{
-		ToolVersion: o.ToolVersion, IstioVersion: s.Facts.Version.String(), Paths: paths, Findings: findings, Notes: s.Notes,
+		ToolVersion: o.ToolVersion, IstioVersion: s.Facts.Version.String(), Rows: rows, Findings: findings, Notes: s.Notes,
 		FailOnWarning: o.FailOnWarning, Took: time.Since(start),
 	}), nil
 }
 
 // Follow walks the paths that are asked for, without judging them.
 func Follow(s *snapshot.Snapshot, o Options) ([]trace.Path, error) {
-	ask(s, o.Targets)
-	wanted, err := choose(s, check.Paths(s), o)
+	wanted, err := asked(s, o)
 	if err != nil {
 		return nil, err
 	}
@@ -74,6 +84,12 @@ func Follow(s *snapshot.Snapshot, o Options) ([]trace.Path, error) {
 		paths = append(paths, walker.Walk(p))
 	}
 	return paths, nil
+}
+
+// asked finds the paths that are asked for.
+func asked(s *snapshot.Snapshot, o Options) ([]egress.Path, error) {
+	ask(s, o.Targets)
+	return choose(s, check.Paths(s), o)
 }
 
 // ask adds the hosts that are asked for where no object was given that could tell what is wanted: the proxies show what becomes of

@@ -63,10 +63,29 @@ type Finding struct {
 	explains []*trace.Leg
 }
 
-// Run judges the snapshot as a whole, then paths by all checks: for each path one finding for each check that has something to say, and a pass or unknown for
-// the others. What stops a path and no check explains is a finding of its own, never a pass.
+// Run judges the snapshot as a whole, then paths by all checks.
 func Run(s *snapshot.Snapshot, paths []trace.Path) []Finding {
-	table := Table()
+	j := Begin(s)
+	out := j.Whole()
+	for i := range paths {
+		out = append(out, j.Path(&paths[i])...)
+	}
+	return out
+}
+
+// Judge judges the paths of one snapshot, one after the other: of a thousand, each through a hundred pods, not all need be known
+// at the same time. Its findings do not hold on to the paths.
+type Judge struct {
+	s     *snapshot.Snapshot
+	table []Check
+}
+
+// Begin makes a Judge for a snapshot.
+func Begin(s *snapshot.Snapshot) Judge { return Judge{s, Table()} }
+
+// Whole judges what is about no path.
+func (j Judge) Whole() []Finding {
+	s := j.s
 	var out []Finding
 	for _, about := range []struct {
 		check Check
@@ -78,12 +97,20 @@ func Run(s *snapshot.Snapshot, paths []trace.Path) []Finding {
 		}
 		out = append(out, found...)
 	}
-	for i := range paths {
-		if s.OnlyObjects() {
-			out = append(out, judgeObjects(s, &paths[i], table)...)
-			continue
-		}
-		out = append(out, judge(s, &paths[i], table)...)
+	return out
+}
+
+// Path judges one path: one finding for each check that has something to say, and a pass or unknown for the others. What stops a
+// path and no check explains is a finding of its own, never a pass.
+func (j Judge) Path(p *trace.Path) []Finding {
+	var out []Finding
+	if j.s.OnlyObjects() {
+		out = judgeObjects(j.s, p, j.table)
+	} else {
+		out = judge(j.s, p, j.table)
+	}
+	for i := range out {
+		out[i].explains = nil
 	}
 	return out
 }

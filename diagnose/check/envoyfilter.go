@@ -262,14 +262,9 @@ func refused(l *trace.Leg) (what string, r *admin.Rejection) {
 		return slices.ContainsFunc(l.Steps, func(s trace.Step) bool { return s.Name == step && s.Value == name })
 	}
 	nothing := l.Stop != nil && (l.Stop.Kind == trace.NoListener || l.Stop.Kind == trace.NoCluster)
-	for _, x := range l.Proxy.Config.Listeners {
-		if x.Rejected != nil && (nothing || used("listener", x.Name)) {
-			return "listener " + x.Name, x.Rejected
-		}
-	}
-	for _, x := range l.Proxy.Config.Clusters {
-		if x.Rejected != nil && (nothing || used("cluster", x.Name)) {
-			return "cluster " + x.Name, x.Rejected
+	for _, x := range l.Refused {
+		if nothing || used(x.Kind, x.Name) {
+			return x.Kind + " " + x.Name, x.Rejection
 		}
 	}
 	return "", nil

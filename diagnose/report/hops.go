@@ -12,8 +12,8 @@ import (
 	"github.com/kubectl-egress/kubectl-egress/stats/admin"
 )
 
-// path draws the hops of what the trace saw.
-func path(p *trace.Path) Path {
+// Row draws the hops of what the trace saw. It does not hold on to the path.
+func Row(p *trace.Path) Path {
 	out := Path{
 		Host: clean(string(p.Host)), Port: p.Port, Protocol: string(p.Protocol), Set: clean(p.Set), Mode: string(p.Mode),
 		Gateway: clean(p.Gateway.String()), sample: clean(p.Sample), leaves: "HTTP",

@@ -90,6 +90,7 @@ type Input struct {
 	ToolVersion   string
 	IstioVersion  string
 	Paths         []trace.Path
+	Rows          []Path // of paths that are followed one by one: what Row gave for each, in their order, before Paths
 	Findings      []check.Finding
 	Notes         []string
 	Took          time.Duration
@@ -100,11 +101,11 @@ type Input struct {
 func Build(in Input) Report {
 	r := Report{
 		APIVersion: "kubectl-egress/v1", Kind: "Report", ToolVersion: in.ToolVersion, IstioVersion: clean(in.IstioVersion),
-		Paths: make([]Path, 0, len(in.Paths)), Findings: make([]Finding, 0, len(in.Findings)), Took: in.Took,
+		Paths: append(make([]Path, 0, len(in.Rows)+len(in.Paths)), in.Rows...), Findings: make([]Finding, 0, len(in.Findings)), Took: in.Took,
 		strict: in.FailOnWarning,
 	}
 	for i := range in.Paths {
-		r.Paths = append(r.Paths, path(&in.Paths[i]))
+		r.Paths = append(r.Paths, Row(&in.Paths[i]))
 	}
 	for _, f := range in.Findings {
 		r.Findings = append(r.Findings, finding(f))

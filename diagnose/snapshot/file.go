@@ -85,6 +85,10 @@ func (s *Snapshot) loaded() (*Snapshot, error) {
 	if s.States == nil {
 		s.States = map[Source]State{}
 	}
+	var alike Sharer
+	for i := range s.Proxies {
+		alike.Share(&s.Proxies[i])
+	}
 	return s, s.checkSets()
 }
 

@@ -25,7 +25,7 @@ func (w *walker) envoy(leg *Leg, ask Ask) {
 		return
 	}
 	c := inspect(l, ask)
-	chain, decided := choose(l, c)
+	chain, decided := w.chains(l).choose(c)
 	switch {
 	case !decided:
 		leg.stop(Undecided, "chain", "listener %s chooses its chain by the source address", l.Name)
@@ -194,7 +194,7 @@ func (w *walker) exits(leg *Leg, ask Ask, cluster string, weighted []admin.Weigh
 			return
 		}
 		leg.step("cluster", c.Name, c.Origin)
-		e := Exit{Cluster: c, Weight: percent(share.Weight, total), Hosts: w.index(leg.Proxy).hosts[c.Name], Ask: ask, Lookup: leg.lookup}
+		e := Exit{Cluster: c, Weight: percent(share.Weight, total), Hosts: w.hosts(leg.Proxy, c.Name), Ask: ask, Lookup: leg.lookup}
 		if c.TLS != nil {
 			e.Ask = ask.wrap(Layer{SNI: c.TLS.SNI, ALPN: c.TLS.ALPN, Mode: c.TLS.Mode})
 		}
@@ -229,6 +229,9 @@ func internal(c *admin.Cluster) string {
 }
 
 func (l *Leg) step(name, value, origin string) {
+	if l.Steps == nil {
+		l.Steps = make([]Step, 0, 4) // listener, chain, filter, cluster
+	}
 	l.Steps = append(l.Steps, Step{Name: name, Value: value, Origin: origin})
 }
 

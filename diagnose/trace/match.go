@@ -50,44 +50,6 @@ func hasFilter(l *admin.Listener, name string) bool {
 	return slices.ContainsFunc(l.Filters, func(f string) bool { return strings.HasSuffix(f, name) })
 }
 
-// choose takes the filter chain that Envoy takes. Envoy goes through the criteria in a fixed order and keeps, at each, only the
-// chains that fit best; it never goes back, even if a later criterion then fits none of them.
-func choose(l *admin.Listener, c connection) (chain *admin.FilterChain, decided bool) {
-	chains := make([]*admin.FilterChain, 0, len(l.Chains))
-	for i := range l.Chains {
-		chains = append(chains, &l.Chains[i])
-	}
-	for _, fit := range []func(*admin.Match) int{c.fitPort, c.fitAddress, c.fitName, c.fitTransport, c.fitApplication} {
-		chains = best(chains, fit)
-	}
-	for _, f := range chains {
-		if !f.Match.Sourced {
-			return f, true
-		}
-	}
-	if len(chains) > 0 {
-		return nil, false // it depends on where the connection comes from
-	}
-	return l.Default, true
-}
-
-// best keeps the chains with the highest score, in place; below zero does not fit at all.
-func best(chains []*admin.FilterChain, fit func(*admin.Match) int) []*admin.FilterChain {
-	kept := chains[:0]
-	top := 0
-	for _, f := range chains {
-		switch score := fit(&f.Match); {
-		case score < top:
-		case score > top:
-			top = score
-			kept = append(kept[:0], f)
-		default:
-			kept = append(kept, f)
-		}
-	}
-	return kept
-}
-
 const unfit = -1
 
 func (c connection) fitPort(m *admin.Match) int {

@@ -7,6 +7,11 @@ import (
 	"github.com/kubectl-egress/kubectl-egress/stats/admin"
 )
 
+// choose takes the chain of a listener of which nothing is remembered.
+func choose(l *admin.Listener, c connection) (*admin.FilterChain, bool) {
+	return newChainIndex(l).choose(c)
+}
+
 // chains makes a listener whose chains are named by what they match.
 func chains(names ...string) *admin.Listener {
 	all := map[string]admin.Match{

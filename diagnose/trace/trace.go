@@ -38,8 +38,16 @@ type Leg struct {
 	// Internal counts listeners of the same Envoy that the traffic went through on top of the first.
 	Internal int
 	Stop     *Stop // nil: the way goes on as it should
+	// Refused are the last changes that the proxy did not take, of whatever listener or cluster.
+	Refused []Refusal
 
 	lookup *Lookup // of the chain that is being followed
+}
+
+// Refusal is a change that Envoy did not take.
+type Refusal struct {
+	Kind, Name string // listener or cluster, as a Step's Name and Value
+	Rejection  *admin.Rejection
 }
 
 // Step is one decision that Envoy makes.
@@ -188,13 +196,12 @@ type ClusterName struct {
 
 // ParseCluster reads a name such as "outbound|443|cnn|istio-egressgateway.istio-system.svc.cluster.local".
 func ParseCluster(name string) (ClusterName, bool) {
-	parts := strings.Split(name, "|")
-	if len(parts) != 4 || parts[0] != "outbound" {
+	rest, outbound := strings.CutPrefix(name, "outbound|")
+	number, rest, hasPort := strings.Cut(rest, "|")
+	subset, host, hasHost := strings.Cut(rest, "|")
+	port, err := strconv.Atoi(number)
+	if !outbound || !hasPort || !hasHost || strings.Contains(host, "|") || err != nil {
 		return ClusterName{}, false
 	}
-	port, err := strconv.Atoi(parts[1])
-	if err != nil {
-		return ClusterName{}, false
-	}
-	return ClusterName{Port: port, Subset: parts[2], Host: parts[3]}, true
+	return ClusterName{Port: port, Subset: subset, Host: host}, true
 }

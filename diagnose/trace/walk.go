@@ -20,19 +20,25 @@ type Walker struct {
 type walker struct {
 	s       *snapshot.Snapshot
 	indexes map[*snapshot.Proxy]*index
+	chosen  map[*admin.FilterChain]*chainIndex // by the first chain: pods of one gateway may share their listeners' chains
+	named   map[*admin.Cluster]namedClusters   // by the first cluster, in the same way
+	places  map[string]int                     // in the Hosts of a proxy by cluster, as the last one had them
+	pods    map[string]*snapshot.Proxy         // the gateway pods, by address
 	wanted  *Wanted
-}
-
-// index finds parts of a proxy's configuration by name.
-type index struct {
-	clusters map[string]*admin.Cluster
-	routes   map[string]*admin.RouteConfig
-	hosts    map[string][]admin.HostStatus
 }
 
 // New makes a Walker for a snapshot, which must not change afterwards.
 func New(s *snapshot.Snapshot) *Walker {
-	return &Walker{walker{s: s, indexes: map[*snapshot.Proxy]*index{}, wanted: Want(s)}}
+	w := walker{
+		s: s, indexes: map[*snapshot.Proxy]*index{}, chosen: map[*admin.FilterChain]*chainIndex{}, named: map[*admin.Cluster]namedClusters{},
+		places: map[string]int{}, pods: map[string]*snapshot.Proxy{}, wanted: Want(s),
+	}
+	for i := range s.Proxies {
+		if p := &s.Proxies[i]; p.Role == snapshot.AtGateway {
+			w.pods[p.IP] = p
+		}
+	}
+	return &Walker{w}
 }
 
 // Walk follows one path. For more than one, make a Walker.
@@ -121,27 +127,6 @@ func (a Ask) key() string {
 	return b.String()
 }
 
-func (w *walker) index(p *snapshot.Proxy) *index {
-	if x, ok := w.indexes[p]; ok {
-		return x
-	}
-	x := &index{clusters: map[string]*admin.Cluster{}, routes: map[string]*admin.RouteConfig{}, hosts: map[string][]admin.HostStatus{}}
-	for i := range p.Config.Clusters {
-		// the active one comes first; a warming one of the same name is not in force yet
-		if c := &p.Config.Clusters[i]; x.clusters[c.Name] == nil || x.clusters[c.Name].Warming {
-			x.clusters[c.Name] = c
-		}
-	}
-	for i := range p.Config.Routes {
-		x.routes[p.Config.Routes[i].Name] = &p.Config.Routes[i]
-	}
-	for i := range p.Hosts {
-		x.hosts[p.Hosts[i].Cluster] = p.Hosts[i].Hosts
-	}
-	w.indexes[p] = x
-	return x
-}
-
 // concerns says whether the path is meant for the workload: a route for it and the ServiceEntry of its host can be seen from the
 // workload's namespace. Where there is no route or no entry at all, every workload is concerned, and so is one that was named.
 func (w *walker) concerns(p egress.Path, proxy *snapshot.Proxy) bool {
@@ -174,7 +159,7 @@ func (p *Path) application() Ask {
 
 // sidecar follows the path through one sidecar and judges where it leaves.
 func (w *Walker) sidecar(p *Path, proxy *snapshot.Proxy) Leg {
-	leg := Leg{Hop: egress.AtSidecar, Proxy: proxy, Ask: p.application()}
+	leg := Leg{Hop: egress.AtSidecar, Proxy: proxy, Ask: p.application(), Refused: w.index(proxy).refused}
 	if proxy.State.Kind != snapshot.Read {
 		leg.stop(Unread, "proxy", "the sidecar of %s could not be read: %s", proxy.Name(), proxy.State.Detail)
 		return leg
@@ -197,6 +182,7 @@ func (w *Walker) gateways(p *Path, from *Leg) []Leg {
 	}
 	var legs []Leg
 	for _, e := range from.Exits {
+		legs = slices.Grow(legs, len(e.Hosts))
 		for _, h := range e.Hosts {
 			if h.Unhealthy {
 				continue
@@ -211,10 +197,8 @@ func (w *Walker) gateways(p *Path, from *Leg) []Leg {
 
 func (w *Walker) gateway(p *Path, ask Ask) Leg {
 	leg := Leg{Hop: egress.AtGateway, Ask: ask, Proxy: &snapshot.Proxy{IP: ask.Address}}
-	for i := range w.s.Proxies {
-		if q := &w.s.Proxies[i]; q.Role == snapshot.AtGateway && q.IP == ask.Address {
-			leg.Proxy = q
-		}
+	if q := w.pods[ask.Address]; q != nil {
+		leg.Proxy, leg.Refused = q, w.index(q).refused
 	}
 	switch {
 	case leg.Proxy.Pod == "":

@@ -36,6 +36,7 @@ func (g *gatherer) proxies(ctx context.Context) error {
 func ReadProxies(ctx context.Context, c Client, proxies []snapshot.Proxy, o Options) error {
 	o = o.withDefaults()
 	asker := ask.New(c, o.Via)
+	var alike snapshot.Sharer
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(o.Parallel)
 	for i := range proxies {
@@ -51,6 +52,7 @@ func ReadProxies(ctx context.Context, c Client, proxies []snapshot.Proxy, o Opti
 				return err
 			}
 			p.State = stateOf(err)
+			alike.Share(p)
 			return nil
 		})
 	}
