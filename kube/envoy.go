@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -33,13 +34,22 @@ func (e *AdminError) Error() string {
 // Read the answer to its end or close it before the same goroutine asks the same pod again: the answers share one
 // connection, and one that nobody reads holds up the others. The context holds until the answer is read.
 func (c *Client) EnvoyGet(ctx context.Context, namespace, pod, path string) (io.ReadCloser, error) {
+	return c.EnvoyPortGet(ctx, namespace, pod, envoyPort, path)
+}
+
+// EnvoyPortGet asks as EnvoyGet does on another of the pod's ports that speak HTTP: 15020 of Istio's agent, 15090 of Envoy.
+func (c *Client) EnvoyPortGet(ctx context.Context, namespace, pod string, port int, path string) (io.ReadCloser, error) {
 	if !strings.HasPrefix(path, "/") {
 		return nil, fmt.Errorf("ask Envoy of pod %s/%s: path %q does not begin with /", namespace, pod, path)
 	}
 	about := operation{doing: "ask Envoy of", verb: "create", resource: pods, sub: "portforward", namespace: namespace, name: pod}
-	entry := c.admin.entry(namespace + "/" + pod)
+	place := namespace + "/" + pod
+	if port != envoyPort {
+		place += ":" + strconv.Itoa(port)
+	}
+	entry := c.admin.entry(place)
 	for {
-		way, fresh, err := entry.get(ctx, c, namespace, pod)
+		way, fresh, err := entry.get(ctx, c, namespace, pod, port)
 		if err != nil {
 			return nil, c.fail(ctx, about, err)
 		}
@@ -66,19 +76,19 @@ func adminBody(answer *http.Response, namespace, pod, path string) (io.ReadClose
 	return nil, fmt.Errorf("ask Envoy of pod %s/%s: %w", namespace, pod, errors.Join(refused, err, answer.Body.Close()))
 }
 
-// adminPool keeps one way for each pod.
+// adminPool keeps one way for each port of a pod.
 type adminPool struct {
 	mu      sync.Mutex
 	entries map[string]*adminEntry
 }
 
-// adminEntry is a pod's place in the pool. Whoever holds the turn may open or replace the way.
+// adminEntry is a port's place in the pool. Whoever holds the turn may open or replace the way.
 type adminEntry struct {
 	turn chan struct{}
 	way  *adminWay
 }
 
-// adminWay is a forward to Envoy's admin port and the HTTP client that uses it.
+// adminWay is a forward to a port and the HTTP client that uses it.
 type adminWay struct {
 	forward *Forward
 	client  *http.Client
@@ -112,8 +122,8 @@ func (p *adminPool) close() {
 	}
 }
 
-// get gives the pod's way, opened now if there is none or it has ended.
-func (e *adminEntry) get(ctx context.Context, c *Client, namespace, pod string) (way *adminWay, fresh bool, err error) {
+// get gives the port's way, opened now if there is none or it has ended.
+func (e *adminEntry) get(ctx context.Context, c *Client, namespace, pod string, port int) (way *adminWay, fresh bool, err error) {
 	select {
 	case e.turn <- struct{}{}:
 		defer func() { <-e.turn }()
@@ -126,7 +136,7 @@ func (e *adminEntry) get(ctx context.Context, c *Client, namespace, pod string) 
 		}
 		e.way.close()
 	}
-	forward, err := c.PortForward(ctx, namespace, pod, envoyPort)
+	forward, err := c.PortForward(ctx, namespace, pod, port)
 	if err != nil {
 		return nil, false, err
 	}

@@ -34,7 +34,8 @@ func newStats(t *tool) *cobra.Command {
 		Short: "Counters of every hop: connections, requests, failures, bytes",
 		Long: "Counters of egress paths at every gateway pod: connections opened, active and failed, requests, refused certificates, failed " +
 			"look-ups, bytes. Envoy's statistics are asked first, where the proxy records them (/stats), then the counters of its hosts, which " +
-			"are always there and begin anew when the hosts change (/clusters), then Istio's metrics (istio_*). What no proxy records is told as " +
+			"are always there and begin anew when the hosts change (/clusters), then Istio's metrics (istio_*; where the admin interface has none, " +
+			"those of ports 15020 and 15090). What no proxy records is told as " +
 			"such, never as 0; 'stats record on' has a gateway record it.\n\n" +
 			"Exit codes: 0 fine; 1 the cluster failed, or a proxy could not be asked",
 		Example: t.examples(

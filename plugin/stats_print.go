@@ -119,7 +119,7 @@ func size(n uint64) string {
 // sourcesOf names where the counts of a row come from, in the order in which they are asked.
 func sourcesOf(named []counter.Named) string {
 	var words []string
-	for _, source := range []counter.Source{counter.FromStats, counter.FromHosts, counter.FromMetrics} {
+	for _, source := range counter.Sources() {
 		if slices.ContainsFunc(named, func(n counter.Named) bool { return n.Count.Source == source }) {
 			words = append(words, string(source))
 		}

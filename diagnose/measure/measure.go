@@ -55,6 +55,7 @@ type proxy struct {
 	asked   counter.Asked
 	matcher *admin.StatsMatcher
 	known   bool // the matcher was asked for
+	bare    bool // its ports for metrics were asked, and had none of Istio's
 }
 
 // point is one thing that one proxy counts.
@@ -162,7 +163,7 @@ func (m *Meter) ask(ctx context.Context, p *proxy) (told counter.Proxy, gone boo
 	if !get(string(counter.FromStats), err) {
 		return told, gone, fatal
 	}
-	told.Metrics, err = ask.Read(ctx, m.asker, ns, pod, counter.MetricsPath, counter.ReadMetrics)
+	told.Metrics, err = m.metrics(ctx, p)
 	if !get(string(counter.FromMetrics), err) {
 		return told, gone, fatal
 	}
@@ -177,6 +178,26 @@ func (m *Meter) ask(ctx context.Context, p *proxy) (told counter.Proxy, gone boo
 		p.asked.Recording = &all
 	}
 	return told, gone, fatal
+}
+
+// metrics asks a proxy for Istio's own metrics: its admin interface or, where that has none, the ports that are made for scraping.
+func (m *Meter) metrics(ctx context.Context, p *proxy) (*counter.Metrics, error) {
+	ns, pod := p.asked.Namespace, p.asked.Pod
+	got, err := ask.Read(ctx, m.asker, ns, pod, counter.MetricsPath, counter.ReadMetrics)
+	if err != nil || got.Any() || p.bare {
+		return got, err
+	}
+	for _, at := range counter.MetricsPorts() {
+		more, err := ask.ReadPort(ctx, m.asker, ns, pod, at.Port, counter.MetricsPortPath, counter.ReadMetrics)
+		if err != nil { // a pod without an agent, or with one of long ago: nothing is missing that was promised
+			continue
+		}
+		more.From(at.Source)
+		p.bare = !more.Any()
+		return more, ctx.Err()
+	}
+	p.bare = true
+	return got, ctx.Err()
 }
 
 // matcher reads which statistics an Envoy keeps.

@@ -67,6 +67,10 @@ func (m *mesh) EnvoyGet(_ context.Context, _, pod, path string) (io.ReadCloser, 
 	return io.NopCloser(strings.NewReader(empty)), nil
 }
 
+func (m *mesh) EnvoyPortGet(ctx context.Context, namespace, pod string, port int, path string) (io.ReadCloser, error) {
+	return m.EnvoyGet(ctx, namespace, pod, fmt.Sprintf(":%d%s", port, path))
+}
+
 func (m *mesh) Exec(context.Context, kube.Pod, []string, io.Writer, io.Writer) error {
 	return kube.ErrForbidden
 }
@@ -226,6 +230,52 @@ func TestRead(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"fr.wikipedia.org " + g + " 0 not recorded"}, rowsOf(r)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// TestMetricsPorts: where the admin interface has no metrics of Istio the ports made for scraping are asked, and the source says so.
+// Ports that have none either are not asked again.
+func TestMetricsPorts(t *testing.T) {
+	t.Parallel()
+	pod := load(t, "passthrough-mtls").Proxies[0].Pod
+	const sent = `istio_tcp_received_bytes_total{reporter="source",destination_service="edition.cnn.com"} 749` + "\n"
+	const agents = `istio_agent_go_threads{x="y"} 5` + "\n"
+	for name, test := range map[string]struct {
+		replies map[string]string
+		fails   map[string]error
+		source  counter.Source
+		again   int // questions of a second look
+	}{
+		"admin":          {map[string]string{" /stats/prometheus": sent, " :15020": agents}, nil, counter.FromMetrics, 3},
+		"the agent":      {map[string]string{" :15020": agents + sent}, nil, counter.FromAgent, 4},
+		"Envoy's own":    {map[string]string{" :15090": sent}, map[string]error{" :15020": errors.New("nothing listens there")}, counter.FromEnvoy, 5},
+		"nobody":         {map[string]string{" :15020": agents}, nil, "", 3},
+		"nobody listens": {nil, map[string]error{" :15020": errors.New("nothing listens there"), " :15090": errors.New("nothing listens there")}, "", 3},
+	} {
+		c := &mesh{replies: map[string]string{}, fails: map[string]error{}}
+		for key, text := range test.replies {
+			c.replies[pod+key] = text
+		}
+		for key, err := range test.fails {
+			c.fails[pod+key] = err
+		}
+		m := meter(t, c, "passthrough-mtls", Options{})
+		for i := range m.proxies {
+			m.proxies[i].known = true
+		}
+		for again := range 2 {
+			asked := c.asked
+			r, _, err := m.Read(t.Context())
+			if err != nil || len(r.Rows) == 0 || len(r.Proxies[0].Missing) > 0 {
+				t.Fatalf("%s: %v, %+v", name, err, r)
+			}
+			if got := r.Rows[0].Counts.Sent; got.Source != test.source || test.source != "" && got.Value != 749 {
+				t.Errorf("%s: %+v", name, got)
+			}
+			if again == 1 && c.asked-asked != test.again {
+				t.Errorf("%s: %d questions the second time, want %d", name, c.asked-asked, test.again)
+			}
+		}
 	}
 }
 

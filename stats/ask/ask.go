@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -29,10 +30,18 @@ const (
 // container is where Istio's proxy runs.
 const container = "istio-proxy"
 
+// adminPort is where Envoy's admin interface listens in Istio's proxies.
+const adminPort = 15000
+
 // Client is what asking needs of a kube.Client.
 type Client interface {
 	EnvoyGet(ctx context.Context, namespace, pod, path string) (io.ReadCloser, error)
 	Exec(ctx context.Context, p kube.Pod, command []string, stdout, stderr io.Writer) error
+}
+
+// ports is what a Client has that can forward more than Envoy's admin port; *kube.Client is one.
+type ports interface {
+	EnvoyPortGet(ctx context.Context, namespace, pod string, port int, path string) (io.ReadCloser, error)
 }
 
 // Asker asks. It remembers of each pod which way worked, and is safe for use by more than one goroutine.
@@ -89,21 +98,26 @@ func (a *Asker) fallen(namespace string) {
 
 // EnvoyGet asks as kube.Client's method of that name does, by the way that was chosen. Read the reply to its end or close it.
 func (a *Asker) EnvoyGet(ctx context.Context, namespace, pod, path string) (io.ReadCloser, error) {
+	return a.PortGet(ctx, namespace, pod, adminPort, path)
+}
+
+// PortGet asks as EnvoyGet does on another of the pod's ports. Istio's agent asks some ports only, of those that are asked here 15020.
+func (a *Asker) PortGet(ctx context.Context, namespace, pod string, port int, path string) (io.ReadCloser, error) {
 	if !strings.HasPrefix(path, "/") {
 		return nil, fmt.Errorf("ask Envoy of pod %s/%s: path %q does not begin with /", namespace, pod, path)
 	}
 	way := a.How(namespace, pod)
 	if a.via == Exec || way == byAgent || way == byCurl {
-		return a.inPod(ctx, namespace, pod, path)
+		return a.inPod(ctx, namespace, pod, port, path)
 	}
-	body, err := a.client.EnvoyGet(ctx, namespace, pod, path)
+	body, err := a.forwarded(ctx, namespace, pod, port, path)
 	if err == nil {
 		a.remember(namespace, pod, byForward)
 	}
 	if a.via == PortForward || !errors.Is(err, kube.ErrForbidden) {
 		return body, err
 	}
-	inPod, byExec := a.inPod(ctx, namespace, pod, path)
+	inPod, byExec := a.inPod(ctx, namespace, pod, port, path)
 	if errors.Is(byExec, kube.ErrForbidden) {
 		return nil, err // the right to forward ports is the lesser one
 	}
@@ -113,23 +127,39 @@ func (a *Asker) EnvoyGet(ctx context.Context, namespace, pod, path string) (io.R
 	return inPod, byExec
 }
 
+func (a *Asker) forwarded(ctx context.Context, namespace, pod string, port int, path string) (io.ReadCloser, error) {
+	if port == adminPort {
+		return a.client.EnvoyGet(ctx, namespace, pod, path)
+	}
+	if c, ok := a.client.(ports); ok {
+		return c.EnvoyPortGet(ctx, namespace, pod, port, path)
+	}
+	return nil, fmt.Errorf("ask port %d of pod %s/%s: there is no cluster to ask", port, namespace, pod)
+}
+
 // inPod has a command in the pod ask: Istio's agent or, in images whose agent cannot yet, curl.
-func (a *Asker) inPod(ctx context.Context, namespace, pod, path string) (io.ReadCloser, error) {
+func (a *Asker) inPod(ctx context.Context, namespace, pod string, port int, path string) (io.ReadCloser, error) {
+	agent, at := []string{"pilot-agent", "request", "GET", strings.TrimPrefix(path, "/")}, strconv.Itoa(port)
+	if port != adminPort {
+		agent = slices.Insert(agent, 2, "--debug-port", at)
+	}
 	commands := []struct {
 		way  string
 		argv []string
 	}{
-		{byAgent, []string{"pilot-agent", "request", "GET", strings.TrimPrefix(path, "/")}},
-		{byCurl, []string{"curl", "-s", "-S", "-f", "-g", "http://127.0.0.1:15000" + path}},
+		{byAgent, agent},
+		{byCurl, []string{"curl", "-s", "-S", "-f", "-g", "http://127.0.0.1:" + at + path}},
 	}
 	var first error
 	for _, c := range commands {
-		if way := a.How(namespace, pod); way != "" && way != c.way && way != byForward {
+		if way := a.How(namespace, pod); port == adminPort && way != "" && way != c.way && way != byForward {
 			continue
 		}
 		body, err := a.Run(ctx, namespace, pod, c.argv)
 		if err == nil {
-			a.remember(namespace, pod, c.way)
+			if port == adminPort {
+				a.remember(namespace, pod, c.way)
+			}
 			return body, nil
 		}
 		if ctx.Err() != nil || !lacking(err) {
@@ -146,7 +176,7 @@ func lacking(err error) bool {
 		return true
 	}
 	text := err.Error()
-	for _, words := range []string{"executable file not found", "no such file or directory", "unknown command", "command not found"} {
+	for _, words := range []string{"executable file not found", "no such file or directory", "unknown command", "command not found", "unknown flag", "not in allowed list"} {
 		if strings.Contains(text, words) {
 			return true
 		}
@@ -223,7 +253,7 @@ func (t *tail) telling() string {
 		if line = strings.TrimSpace(line); line != "" {
 			last = line
 		}
-		if strings.Contains(line, "unknown command") {
+		if strings.Contains(line, "unknown command") || strings.Contains(line, "unknown flag") {
 			return line
 		}
 	}
@@ -232,7 +262,12 @@ func (t *tail) telling() string {
 
 // Read asks one question, has the reply parsed, and reads what is left of it so that the connection can be used again.
 func Read[T any](ctx context.Context, a *Asker, namespace, pod, path string, parse func(io.Reader) (T, error)) (T, error) {
-	body, err := a.EnvoyGet(ctx, namespace, pod, path)
+	return ReadPort(ctx, a, namespace, pod, adminPort, path, parse)
+}
+
+// ReadPort is Read on another of the pod's ports.
+func ReadPort[T any](ctx context.Context, a *Asker, namespace, pod string, port int, path string, parse func(io.Reader) (T, error)) (T, error) {
+	body, err := a.PortGet(ctx, namespace, pod, port, path)
 	if err != nil {
 		var none T
 		return none, err

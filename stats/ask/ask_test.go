@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -40,6 +41,10 @@ func (p *pods) EnvoyGet(_ context.Context, namespace, pod, path string) (io.Read
 		return nil, p.forward
 	}
 	return io.NopCloser(strings.NewReader("forwarded")), nil
+}
+
+func (p *pods) EnvoyPortGet(ctx context.Context, namespace, pod string, port int, path string) (io.ReadCloser, error) {
+	return p.EnvoyGet(ctx, namespace, pod, ":"+strconv.Itoa(port)+path)
 }
 
 func (p *pods) Exec(ctx context.Context, pod kube.Pod, command []string, stdout, stderr io.Writer) error {
@@ -133,6 +138,49 @@ func TestWays(t *testing.T) {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestPorts: other ports are asked by the same ways; the agent is told which, and where it is too old or will not, curl asks.
+func TestPorts(t *testing.T) {
+	t.Parallel()
+	const (
+		agent = "exec ns/gw/istio-proxy pilot-agent request --debug-port 15020 GET stats/prometheus"
+		curl  = "exec ns/gw/istio-proxy curl -s -S -f -g http://127.0.0.1:15020/stats/prometheus"
+	)
+	old := result{words: "Error: unknown flag: --debug-port\nUsage:\n  pilot-agent request\n", err: errExit1}
+	for name, test := range map[string]struct {
+		via   Via
+		pods  *pods
+		want  string
+		err   string
+		asked []string
+	}{
+		"forwarded":                  {Auto, &pods{}, "forwarded", "", []string{"forward ns/gw :15020/stats/prometheus"}},
+		"forbidden":                  {Auto, &pods{forward: forbidden, execs: map[string]result{"pilot-agent": {out: "x"}}}, "x", "", []string{"forward ns/gw :15020/stats/prometheus", agent}},
+		"exec":                       {Exec, &pods{execs: map[string]result{"pilot-agent": {out: "x"}}}, "x", "", []string{agent}},
+		"an agent that has one port": {Exec, &pods{execs: map[string]result{"pilot-agent": old, "curl": {out: "y"}}}, "y", "", []string{agent, curl}},
+		"a port that it will not ask": {Exec, &pods{execs: map[string]result{
+			"pilot-agent": {words: "Error: debug port 15020 is not in allowed list [15000]\n", err: errExit1}, "curl": {out: "y"},
+		}}, "y", "", []string{agent, curl}},
+		"neither": {Exec, &pods{execs: map[string]result{"pilot-agent": old, "curl": {err: errNoFile}}}, "", "neither pilot-agent nor curl", []string{agent, curl}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := ReadPort(t.Context(), New(test.pods, test.via), "ns", "gw", 15020, "/stats/prometheus", func(r io.Reader) (string, error) {
+				b, err := io.ReadAll(r)
+				return string(b), err
+			})
+			if got != test.want || test.err == "" && err != nil || test.err != "" && (err == nil || !strings.Contains(err.Error(), test.err)) {
+				t.Errorf("%q, %v", got, err)
+			}
+			if diff := cmp.Diff(test.asked, test.pods.asked); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+	if _, err := New(struct{ Client }{&pods{}}, Auto).PortGet(t.Context(), "ns", "gw", 15020, "/x"); err == nil {
+		t.Error("a client that cannot forward other ports does")
 	}
 }
 

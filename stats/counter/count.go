@@ -1,6 +1,7 @@
 package counter
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/kubectl-egress/kubectl-egress/egress"
@@ -14,8 +15,13 @@ type Source string
 const (
 	FromStats   Source = "/stats"
 	FromHosts   Source = "/clusters"
-	FromMetrics Source = "istio_*"
+	FromMetrics Source = "istio_*"          // by the admin interface
+	FromAgent   Source = "istio_* on 15020" // by Istio's agent
+	FromEnvoy   Source = "istio_* on 15090" // by Envoy's own port for them
 )
+
+// Sources lists them.
+func Sources() []Source { return []Source{FromStats, FromHosts, FromMetrics, FromAgent, FromEnvoy} }
 
 // Why there is no count.
 const (
@@ -221,7 +227,7 @@ func (m *Metric) fill(c *Counts, d Destination) {
 	}
 	put := func(into *Count, n uint64) {
 		if !into.Known() {
-			*into = Count{Value: n, Source: FromMetrics}
+			*into = Count{Value: n, Source: cmp.Or(m.from, FromMetrics)}
 		}
 	}
 	if m.tcp {

@@ -10,20 +10,42 @@ import (
 	"strings"
 )
 
-// MetricsPath asks a proxy for Istio's own metrics. The same are on ports 15020 and 15090 of the pod.
-const MetricsPath = "/stats/prometheus?filter=istio_"
+// MetricsPath asks a proxy's admin interface for Istio's own metrics. MetricsPortPath asks the ports of the pod that are made for
+// scraping: that of Istio's agent, which adds its own and the application's, and that of Envoy itself.
+const (
+	MetricsPath     = "/stats/prometheus?filter=istio_"
+	MetricsPortPath = "/stats/prometheus"
+)
+
+// MetricsPort is one of these ports.
+type MetricsPort struct {
+	Port   int
+	Source Source
+}
+
+// MetricsPorts lists them in the order in which they are asked.
+func MetricsPorts() []MetricsPort { return []MetricsPort{{15020, FromAgent}, {15090, FromEnvoy}} }
 
 // Metric is what Istio's metrics say of one destination, summed over all other labels.
 type Metric struct {
 	Opened, Closed, Sent, Received, Requests uint64
-	tcp, http                                bool // something of the kind was there
+	tcp, http                                bool   // something of the kind was there
+	from                                     Source // empty: FromMetrics
 }
 
 // Metrics is what one reply in Prometheus' text form said, by destination service.
 type Metrics struct {
-	// Any: the proxy keeps metrics of Istio at all. Where it does, a destination that is not there had no traffic.
-	Any          bool
 	destinations map[string]*Metric
+}
+
+// Any says whether there is a metric of any destination.
+func (m *Metrics) Any() bool { return m != nil && len(m.destinations) > 0 }
+
+// From names the source that the metrics were read from, where it is not the admin interface.
+func (m *Metrics) From(source Source) {
+	for _, d := range m.destinations {
+		d.from = source
+	}
 }
 
 // Destination gives the metrics of a host; nil if there are none.
@@ -63,7 +85,6 @@ func (m *Metrics) take(line string) error {
 	if !ok || !strings.HasPrefix(name, "istio_") {
 		return nil
 	}
-	m.Any = true
 	var field func(*Metric) *uint64
 	switch name {
 	case "istio_tcp_connections_opened_total":

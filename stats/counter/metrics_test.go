@@ -34,7 +34,7 @@ func TestReadMetrics(t *testing.T) {
 			t.Errorf("%s (-want +got)\n%s", host, diff)
 		}
 	}
-	if !m.Any {
+	if !m.Any() {
 		t.Error("metrics of Istio are there and Any is false")
 	}
 }
@@ -42,7 +42,7 @@ func TestReadMetrics(t *testing.T) {
 func TestReadMetricsNone(t *testing.T) {
 	t.Parallel()
 	m, err := ReadMetrics(strings.NewReader("# TYPE envoy_server_live gauge\nenvoy_server_live{} 1\nno_labels 3\n"))
-	if err != nil || m.Any || m.Destination("edition.cnn.com") != nil {
+	if err != nil || m.Any() || m.Destination("edition.cnn.com") != nil {
 		t.Errorf("%v, %v", m, err)
 	}
 	if (*Metrics)(nil).Destination("edition.cnn.com") != nil {

@@ -21,8 +21,7 @@ type follower struct {
 	restarts int  // of the instance that is read
 	known    bool // restarts is known
 	troubled bool // it was said that the log cannot be read
-	reached  bool // the last stream came to its end in order, as it does when the container has ended, or when somebody cut it politely
-	whole    bool // what the container wrote has been read to the last line
+	reached  bool // the log was read to its end in order, and since then nobody has failed to answer
 	lines    lines
 }
 
@@ -42,6 +41,7 @@ func (f *follower) run(ctx context.Context) error {
 		}
 		before, reached := f.mark, f.reached
 		over, err := f.once(ctx)
+		f.reached = f.reached && (err == nil || errors.Is(err, kube.ErrAbsent))
 		var own *handlerError
 		switch {
 		case ctx.Err() != nil:
@@ -49,7 +49,7 @@ func (f *follower) run(ctx context.Context) error {
 		case errors.As(err, &own), hopeless(err):
 			return err
 		case over, errors.Is(err, kube.ErrAbsent):
-			if !f.whole {
+			if !f.reached {
 				f.o.Note(fmt.Sprintf("%s is gone; its last lines may be missing", f.s))
 			}
 			return nil
@@ -115,15 +115,16 @@ func (f *follower) once(ctx context.Context) (over bool, err error) {
 	case is.gone:
 		return true, nil
 	case f.known && is.restarts != f.restarts:
-		f.reached, f.whole = false, false
+		f.reached = false
 		return false, f.rest(ctx, is)
 	}
 	f.restarts, f.known = is.restarts, f.known || err == nil
-	before, reached := f.mark, f.reached
+	before := f.mark
 	err = f.pump(body, is.over || is.ended)
+	if lost := (*lostError)(nil); f.reached && f.mark == before && errors.As(err, &lost) {
+		return false, nil // it was read to its end, and now it is taken away
+	}
 	f.reached = ended(err)
-	// A stream may be cut so that it looks as if it had come to its end. If it had, then another one brings nothing more.
-	f.whole = f.reached && (is.over || is.ended || reached && f.mark == before)
 	return is.over && f.reached, ignoreEnd(err)
 }
 

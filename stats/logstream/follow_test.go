@@ -134,23 +134,32 @@ func TestRollOver(t *testing.T) {
 	if diff := cmp.Diff(want, c.lines); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
-	if n := c.notesWith("missing"); n > 0 {
+	if c.notesWith("missing") > 0 {
 		t.Errorf("nothing is missing: %q", c.notes)
 	}
 }
 
-// TestVanishes: a pod whose log cannot be read to its end is told.
+// TestVanishes: a pod whose log was not read to its end is told, and no other.
 func TestVanishes(t *testing.T) {
 	t.Parallel()
-	for name, vanish := range map[string]func(n *node){
-		"with its last stream":     func(n *node) { n.remove("old") },
-		"while its stream is cut":  func(n *node) { n.change(func() { n.cuts++; delete(n.pods, "old") }) },
-		"and another has its name": func(n *node) { n.change(func() { n.cuts++; n.pods["old"].uid = "again" }) },
-		"after the kubelet lost its log": func(n *node) {
-			n.change(func() {
-				n.pods["old"].done, n.pods["old"].words = true, "unable to retrieve container logs for containerd://1"
-			})
-		},
+	const words = "unable to retrieve container logs for containerd://1"
+	for name, test := range map[string]struct {
+		vanish  func(n *node)
+		missing int
+	}{
+		"at once, with its last stream": {func(n *node) { n.remove("old") }, 0},
+		"the kubelet lost the log first": {func(n *node) {
+			n.change(func() { n.pods["old"].done, n.pods["old"].words = true, words })
+			n.untilAsked(n.asked() + 2)
+			n.remove("old")
+		}, 0},
+		"while its stream is cut":  {func(n *node) { n.change(func() { n.cuts++; delete(n.pods, "old") }) }, 1},
+		"and another has its name": {func(n *node) { n.change(func() { n.cuts++; n.pods["old"].uid = "again" }) }, 1},
+		"the kubelet lost the log while its stream was cut": {func(n *node) {
+			n.change(func() { n.cuts++; n.pods["old"].words = words })
+			n.untilAsked(n.asked() + 2)
+			n.remove("old")
+		}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -158,22 +167,20 @@ func TestVanishes(t *testing.T) {
 			n.add("old", numbered(0, 10)...)
 			end := following(t, n, c, Options{})
 			c.until(t, "the old pod", c.has("old", 10))
-			vanish(n)
-			if strings.Contains(name, "kubelet") {
-				c.until(t, "the kubelet's words", func() bool { return c.notesWith("the node says: unable to retrieve") == 1 })
-				n.remove("old")
-			}
-			c.until(t, "a note", func() bool { return c.notesWith("gw/old (istio-proxy) is gone; its last lines may be missing") == 1 })
+			test.vanish(n)
 			want := numbered(0, 10)
 			if strings.Contains(name, "another") {
 				want = append(want, want...) // those of the pod that has taken its place
+			} else {
+				n.untilRefused()
 			}
 			c.until(t, "all lines", c.has("old", len(want)))
+			c.until(t, "the notes", func() bool { return c.notesWith("is gone; its last lines may be missing") >= test.missing })
 			if err := end(); !errors.Is(err, context.Canceled) {
 				t.Errorf("ended by %v", err)
 			}
-			if diff := cmp.Diff(want, c.lines["old"]); diff != "" {
-				t.Errorf("(-want +got)\n%s", diff)
+			if diff := cmp.Diff(want, c.lines["old"]); diff != "" || c.notesWith("missing") != test.missing {
+				t.Errorf("notes %q (-want +got)\n%s", c.notes, diff)
 			}
 		})
 	}

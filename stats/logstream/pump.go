@@ -34,12 +34,17 @@ func (f *follower) pump(body io.Reader, last bool) error {
 			cut = f.lines.cut
 			f.o.Note(fmt.Sprintf("%s wrote a line of more than %d KiB; the rest of it is left out", f.s, maxLine>>10))
 		case err != nil && ended(err) && words != nil:
-			return fmt.Errorf("the node says: %s", words)
+			return &lostError{string(words)}
 		case err != nil:
 			return err
 		}
 	}
 }
+
+// lostError is what a kubelet says in a log's place.
+type lostError struct{ words string }
+
+func (l *lostError) Error() string { return "the node says: " + l.words }
 
 func withEnd(line []byte) []byte {
 	if len(line) == 0 {

@@ -285,7 +285,7 @@ func (n *node) stream(w http.ResponseWriter, r *http.Request, p *fakePod, cuts i
 		}
 		n.mu.Lock()
 		over := !follow || p.restarts > instance || p.done || n.pods[nameOf(r)] != p
-		if over && next >= len(current()) {
+		if over && next >= len(current()) && n.cuts == cuts {
 			break
 		}
 		if r.Context().Err() != nil {
