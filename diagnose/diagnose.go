@@ -153,9 +153,11 @@ func nothing(s *snapshot.Snapshot, all []egress.Path, target string) error {
 			return fmt.Errorf("find %s: %s could not be read: %s", target, source, st.Detail)
 		}
 	}
-	var known []string
+	var known, words []string
 	for _, p := range all {
 		known = append(known, p.String())
+		_, set, _ := strings.Cut(p.Set, "/")
+		words = append(words, string(p.Host), set)
 	}
 	if len(known) == 0 {
 		return egress.Inputf("%q is no set and no host with an egress path; there is no egress path at all", target)
@@ -166,5 +168,9 @@ func nothing(s *snapshot.Snapshot, all []egress.Path, target string) error {
 		more = fmt.Sprintf(" and %d more", len(known)-most)
 		known = known[:most]
 	}
-	return egress.Inputf("%q is no set and no host with an egress path; paths are %s%s", target, strings.Join(known, ", "), more)
+	meant := ""
+	if near := egress.Nearest(target, words); near != "" {
+		meant = "did you mean " + near + "? "
+	}
+	return egress.Inputf("%q is no set and no host with an egress path; %spaths are %s%s", target, meant, strings.Join(known, ", "), more)
 }

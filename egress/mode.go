@@ -31,7 +31,15 @@ func ParseMode(s string) (Mode, error) {
 	if m := Mode(s); slices.Contains(Modes(), m) {
 		return m, nil
 	}
-	return "", Inputf("unknown mode %q; modes are %s", s, join(Modes()))
+	words := make([]string, 0, len(Modes()))
+	for _, m := range Modes() {
+		words = append(words, string(m))
+	}
+	meant := ""
+	if near := Nearest(s, words); near != "" {
+		meant = "; did you mean " + near + "?"
+	}
+	return "", Inputf("unknown mode %q%s; modes are %s", s, meant, join(Modes()))
 }
 
 // exactOnly says whether the mode routes by whole host names and so cannot take a wildcard.

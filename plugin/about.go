@@ -34,7 +34,10 @@ const completionPrefix = "kubectl_complete-"
 // words is what comes after kubectl in the name that the program was called by: "istio-egress" for kubectl-istio_egress, as krew
 // installs it. Under any other name (a test binary, a renamed copy) it is "egress".
 func words(argv0 string) string {
-	base := strings.TrimSuffix(filepath.Base(argv0), ".exe")
+	base := filepath.Base(argv0)
+	if ext := filepath.Ext(base); strings.EqualFold(ext, ".exe") { // as Windows has it, however it was typed
+		base = strings.TrimSuffix(base, ext)
+	}
 	for _, prefix := range []string{completionPrefix, "kubectl-"} {
 		if rest, ok := strings.CutPrefix(base, prefix); ok && rest != "" {
 			return strings.ReplaceAll(rest, "_", "-")

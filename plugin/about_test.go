@@ -12,6 +12,9 @@ func TestCalledAs(t *testing.T) {
 		"/usr/local/bin/kubectl-egress": "kubectl egress",
 		"kubectl-istio_egress":          "kubectl istio-egress",
 		"kubectl-istio_egress.exe":      "kubectl istio-egress",
+		"kubectl-egress.exe":            "kubectl egress",
+		"kubectl-egress.EXE":            "kubectl egress",
+		"kubectl_complete-egress.exe":   "kubectl egress",
 		"kubectl_complete-istio_egress": "kubectl istio-egress",
 		"plugin.test":                   "kubectl egress",
 		"kubectl-":                      "kubectl egress",
@@ -28,6 +31,7 @@ func TestProgramAndShim(t *testing.T) {
 	for argv0, want := range map[string][2]string{
 		"/x/kubectl-egress":    {"kubectl-egress", "kubectl_complete-egress"},
 		"kubectl-istio_egress": {"kubectl-istio_egress", "kubectl_complete-istio_egress"},
+		"kubectl-egress.exe":   {"kubectl-egress", "kubectl_complete-egress"},
 		"plugin.test":          {"kubectl-egress", "kubectl_complete-egress"},
 	} {
 		if got := [2]string{program(argv0), shim(argv0)}; got != want {
@@ -38,7 +42,7 @@ func TestProgramAndShim(t *testing.T) {
 
 func TestAsksCompletion(t *testing.T) {
 	t.Parallel()
-	for argv0, want := range map[string]bool{"/bin/kubectl_complete-egress": true, "kubectl-egress": false, "/kubectl_complete-x/kubectl-egress": false} {
+	for argv0, want := range map[string]bool{"/bin/kubectl_complete-egress": true, "kubectl_complete-istio_egress.exe": true, "kubectl-egress": false, "/kubectl_complete-x/kubectl-egress": false} {
 		if got := asksCompletion(argv0); got != want {
 			t.Errorf("asksCompletion(%q) = %v", argv0, got)
 		}

@@ -52,6 +52,7 @@ func newCerts(t *tool) *cobra.Command {
 	f.DurationVar(&c.options.Soon, "expires-within", soonByDefault, "Warn of what ends within this time; Istio's own, which lives a day, is judged by its age")
 	c.via = choose(cmd, "via", "", "How Envoy is asked; auto: through a port-forward or, where that is forbidden, by exec",
 		string(ask.Auto), string(ask.Exec), string(ask.PortForward))
+	cmd.ValidArgsFunction = first(t.offering(offerGateways))
 	return cmd
 }
 

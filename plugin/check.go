@@ -68,7 +68,7 @@ func newCheck(t *tool) *cobra.Command {
 		"of a gateway, or YAML of objects; a folder stands for the files in it, - for stdin. May be given more than once")
 	c.gather.flags(cmd)
 	c.colour = choose(cmd, "color", "", "Colors; auto: on a terminal, unless NO_COLOR is set", "auto", "always", "never")
-	cmd.ValidArgsFunction = t.completeSets
+	cmd.ValidArgsFunction = t.completeTargets()
 	return cmd
 }
 

@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/kubectl-egress/kubectl-egress/egress"
 )
 
 // choice is a flag with a handful of values. It is checked where it is parsed, so that nobody has to check it again.
@@ -51,7 +53,7 @@ func (c *choice) Set(s string) error {
 		c.value = s
 		return nil
 	}
-	if near := nearest(s, c.allowed); near != "" {
+	if near := egress.Nearest(s, c.allowed); near != "" {
 		return fmt.Errorf("did you mean %q? There are %s", near, strings.Join(c.allowed, ", "))
 	}
 	return fmt.Errorf("there are %s", strings.Join(c.allowed, ", "))

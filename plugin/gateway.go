@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-egress/kubectl-egress/egress"
+	"github.com/kubectl-egress/kubectl-egress/kube"
 	"github.com/kubectl-egress/kubectl-egress/mesh"
 	"github.com/kubectl-egress/kubectl-egress/mesh/discover"
 )
@@ -67,6 +68,13 @@ func knowGateway(ctx context.Context, client discover.Reader, facts mesh.Facts, 
 		return facts, nil
 	}
 	gateway, err := discover.Gateway(ctx, client, ref)
+	if errors.Is(err, kube.ErrAbsent) && len(facts.Gateways) > 0 {
+		names := make([]string, len(facts.Gateways))
+		for i, g := range facts.Gateways {
+			names[i] = g.Ref().String()
+		}
+		return facts, fmt.Errorf("%w; the mesh's egress gateways are %s", err, strings.Join(names, ", "))
+	}
 	if err != nil {
 		return facts, err
 	}

@@ -97,7 +97,7 @@ func findSet(ctx context.Context, client *kube.Client, namespace, name string) (
 		}
 		names = append(names, s.Set.Name)
 	}
-	switch near := nearest(name, names); {
+	switch near := egress.Nearest(name, names); {
 	case near != "":
 		return apply.Owned{}, fmt.Errorf("there is no set %q %s; did you mean %q?", name, where(namespace), near)
 	case len(names) == 0:

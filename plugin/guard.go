@@ -45,6 +45,9 @@ func guardOf(w io.Writer) io.Writer {
 
 // unguarded gives the terminal itself, for a program that the user has chosen.
 func unguarded(w io.Writer) io.Writer {
+	if l, ok := w.(*statusLine); ok {
+		w = l.w
+	}
 	if g, ok := w.(*guard); ok {
 		return g.to
 	}

@@ -87,7 +87,7 @@ func TestATerminalIsKnownThroughItsGuard(t *testing.T) {
 	t.Parallel()
 	shown := onTerminal(t, func(w *os.File) {
 		streams := guarded(genericiooptions.IOStreams{In: w, Out: w, ErrOut: w})
-		x := &tool{IOStreams: streams, term: lookAt(streams, func(name string) string { return map[string]string{"LANG": "C.UTF-8"}[name] })}
+		x := &tool{IOStreams: streams, line: &statusLine{w: streams.ErrOut}, term: lookAt(streams, func(name string) string { return map[string]string{"LANG": "C.UTF-8"}[name] })}
 		if !x.term.asks || !x.term.colour || !x.term.redraws || !x.term.unicode {
 			t.Errorf("%+v", x.term)
 		}

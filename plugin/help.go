@@ -92,6 +92,42 @@ func ownFlags(cmd *cobra.Command) *pflag.FlagSet {
 	return own
 }
 
+// newHelp is the help command; one that does not know a word says so, as every other does.
+func newHelp(t *tool) *cobra.Command {
+	return &cobra.Command{
+		Use:     "help [COMMAND]",
+		Short:   "Tell what a command does",
+		Example: t.examples("of one command", "help check"),
+		GroupID: groupOther,
+		Args: func(cmd *cobra.Command, args []string) error {
+			found, rest, err := cmd.Root().Find(args)
+			if err == nil && found.HasSubCommands() && len(rest) > 0 {
+				err = t.knownCommand(found, rest)
+			}
+			return err
+		},
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			var names []string
+			if found, rest, err := cmd.Root().Find(args); err == nil && len(rest) == 0 {
+				for _, c := range found.Commands() {
+					if c.IsAvailableCommand() {
+						names = append(names, cobra.CompletionWithDesc(c.Name(), c.Short))
+					}
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			found, _, err := cmd.Root().Find(args)
+			if err != nil {
+				return err
+			}
+			found.InitDefaultHelpFlag()
+			return found.Help()
+		},
+	}
+}
+
 func newOptions(t *tool) *cobra.Command {
 	return &cobra.Command{
 		Use:     "options",

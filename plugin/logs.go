@@ -71,7 +71,7 @@ func newLogs(t *tool) *cobra.Command {
 	f.StringVar(&c.format, "format", "", "A format of one's own: Envoy's operators or nginx's variables (default: Istio's, and what the mesh configuration says)")
 	everywhere(cmd, &c.everywhere, "Sidecars of all namespaces, whatever -n or the kubeconfig say; the default without -n")
 	f.IntVar(&c.maxPods, "max-pods", maxSidecars, "How many sidecars are read at most")
-	cmd.ValidArgsFunction = t.completeSets
+	cmd.ValidArgsFunction = t.completeTargets()
 	return cmd
 }
 

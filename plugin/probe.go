@@ -83,7 +83,7 @@ func newProbe(t *tool) *cobra.Command {
 	f.BoolVar(&p.bypass, "bypass", false, "Try to leave without a gateway, from a pod without a sidecar, and say whether it could")
 	f.DurationVar(&p.timeout, "timeout", probeTimeout, "How long all may take, with --image or --bypass 1m unless given; with less than 26s, lines of TLS "+
 		"connections may come too late")
-	cmd.ValidArgsFunction = cobra.NoFileCompletions
+	cmd.ValidArgsFunction = first(t.offering(offerHosts))
 	return cmd
 }
 

@@ -77,7 +77,7 @@ func TestUnfinishedTellsWhatIsThere(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	want := "  configmap/egress-news   created, and stays so\n" +
-		"  serviceentry/egress-news    created, perhaps, and could not be taken back: connection; refused\n"
+		"  serviceentry/egress-news   created, perhaps, and could not be taken back: connection; refused\n"
 	if diff := cmp.Diff(want, errs.String()); diff != "" {
 		t.Error(diff)
 	}

@@ -13,6 +13,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
+	"github.com/kubectl-egress/kubectl-egress/egress"
 	"github.com/kubectl-egress/kubectl-egress/kube"
 )
 
@@ -26,8 +27,9 @@ const (
 // tool is what all commands share.
 type tool struct {
 	genericiooptions.IOStreams
-	argv0 string // the name of the running program
-	name  string // by which people call it: "kubectl egress"
+	argv0 string      // the name of the running program
+	line  *statusLine // nil where nothing can be written over
+	name  string      // by which people call it: "kubectl egress"
 	term  terminal
 
 	config  *genericclioptions.ConfigFlags
@@ -46,8 +48,12 @@ func New(streams genericiooptions.IOStreams, argv0 string) *cobra.Command {
 		term:      lookAt(streams, os.Getenv),
 		config:    genericclioptions.NewConfigFlags(true),
 	}
+	if t.term.redraws {
+		t.line = &statusLine{w: streams.ErrOut}
+		t.ErrOut = t.line // so that warnings and notes come above the line
+	}
 	root := &cobra.Command{
-		Use:   Program,
+		Use:   program(argv0),
 		Short: "Send a mesh's traffic out through its Istio egress gateway, and prove that it goes there",
 		Example: t.examples(
 			"let workloads reach a host through the egress gateway only", "enable --domains=edition.cnn.com",
@@ -72,7 +78,7 @@ func New(streams genericiooptions.IOStreams, argv0 string) *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpFunc(t.help)
 	root.SetUsageFunc(func(*cobra.Command) error { return nil })
-	root.SetHelpCommandGroupID(groupOther)
+	root.SetHelpCommand(newHelp(t))
 	t.clusterFlags(root.PersistentFlags())
 	root.AddCommand(
 		newEnable(t), newCleanup(t), newRender(t), newDiff(t),
@@ -80,6 +86,7 @@ func New(streams genericiooptions.IOStreams, argv0 string) *cobra.Command {
 		newCheck(t), newStats(t), newCerts(t), newList(t), newGet(t), newExplain(t), newCapture(t),
 		newLogs(t), newProbe(t),
 		newCompletion(t), newOptions(t), newVersion(t))
+	t.offers(root)
 	return root
 }
 
@@ -131,7 +138,7 @@ func (t *tool) knownCommand(cmd *cobra.Command, args []string) error {
 		}
 	}
 	err := fmt.Errorf("there is no command %q", args[0])
-	if near := nearest(args[0], names); near != "" {
+	if near := egress.Nearest(args[0], names); near != "" {
 		err = fmt.Errorf("there is no command %q; did you mean %q?", args[0], near)
 	}
 	return &usageError{err: err, help: cmd.CommandPath()}
@@ -144,7 +151,7 @@ func flagError(cmd *cobra.Command, err error) error {
 		var names []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 		err = fmt.Errorf("there is no flag --%s", unknown.GetSpecifiedName())
-		if near := nearest(unknown.GetSpecifiedName(), names); near != "" {
+		if near := egress.Nearest(unknown.GetSpecifiedName(), names); near != "" {
 			err = fmt.Errorf("%w; did you mean --%s?", err, near)
 		}
 	}

@@ -67,7 +67,13 @@ func TestExamplesParse(t *testing.T) {
 				t.Errorf("%q: no such command: %v", line, err)
 				continue
 			}
+			if cmd.Flags().Lookup("yes") != nil {
+				args = append(args, "--yes") // nobody can be asked in a test
+			}
 			if err := cmd.ParseFlags(args); err != nil {
+				t.Errorf("%q: %v", line, err)
+			}
+			if err := cmd.ValidateArgs(cmd.Flags().Args()); err != nil {
 				t.Errorf("%q: %v", line, err)
 			}
 			tried++

@@ -43,7 +43,7 @@ func sampleArgument(cmd *cobra.Command, args []string) (string, error) {
 			return n, nil
 		}
 	}
-	if near := nearest(args[0], names); near != "" {
+	if near := egress.Nearest(args[0], names); near != "" {
 		return "", usagef(cmd, "there is no sample %q; did you mean %q?", args[0], near)
 	}
 	return "", usagef(cmd, "there is no sample %q; there are %s", args[0], strings.Join(names, " and "))

@@ -59,7 +59,7 @@ func newStats(t *tool) *cobra.Command {
 	s.gather.maxPods = 1 // no flag of this command
 	cmd.AddGroup(&cobra.Group{ID: groupOnly, Title: "Commands"})
 	cmd.AddCommand(newStatsRecord(t))
-	cmd.ValidArgsFunction = t.completeSets
+	cmd.ValidArgsFunction = t.completeTargets()
 	return cmd
 }
 

@@ -72,15 +72,6 @@ func width(w io.Writer) int {
 	return columns
 }
 
-// status shows what is being done for as long as it takes, on a terminal that can take it away again. Elsewhere it says nothing.
-func (t *tool) status(doing string) (done func()) {
-	if !t.term.redraws {
-		return func() {}
-	}
-	fmt.Fprintf(t.ErrOut, "%s ...", doing)
-	return func() { fmt.Fprint(t.ErrOut, "\r\033[K") }
-}
-
 // note writes one line for people to stderr.
 func (t *tool) note(format string, args ...any) {
 	fmt.Fprintln(t.ErrOut, plain(fmt.Sprintf(format, args...)))

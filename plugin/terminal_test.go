@@ -59,15 +59,3 @@ func TestPaints(t *testing.T) {
 		}
 	}
 }
-
-func TestStatusOnlyWhereItCanBeTakenAway(t *testing.T) {
-	t.Parallel()
-	for redraws, want := range map[bool]string{false: "", true: "waiting ...\r\x1b[K"} {
-		var b bytes.Buffer
-		x := &tool{IOStreams: genericiooptions.IOStreams{ErrOut: &b}, term: terminal{redraws: redraws}}
-		x.status("waiting")()
-		if b.String() != want {
-			t.Errorf("redraws %v: %q, want %q", redraws, b.String(), want)
-		}
-	}
-}

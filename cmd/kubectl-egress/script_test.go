@@ -16,11 +16,12 @@ var update = flag.Bool("update", false, "write what commands print into the scri
 
 // TestMain lets the test binary stand in for the program under the names that it is called by.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
-		"kubectl-egress":                main,
-		"kubectl-istio_egress":          main,
-		"kubectl_complete-istio_egress": main,
-	})
+	commands := map[string]func(){}
+	for _, name := range []string{"kubectl-egress", "kubectl-istio_egress", "kubectl_complete-egress", "kubectl_complete-istio_egress"} {
+		commands[name] = main
+		commands[name+".exe"] = main
+	}
+	testscript.Main(m, commands)
 }
 
 // TestScripts runs whole commands as users do, without a cluster: testdata/script/*.txtar. Beside testscript's own commands there
