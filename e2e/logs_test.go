@@ -1,15 +1,10 @@
 package e2e
 
 import (
-	"bytes"
 	"encoding/json"
-	"fmt"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
@@ -145,83 +140,4 @@ func decodeLines(t *testing.T, text string) []logLine {
 		all = append(all, l)
 	}
 	return all
-}
-
-// buffer can be read while a command writes to it.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
-
-// TestLogsFollowRollOut: `logs -f` while the gateway rolls over. Every request shows up, and shows up once.
-func TestLogsFollowRollOut(t *testing.T) {
-	c := newCluster(t)
-	c.gateway = logsGateway
-	t.Cleanup(func() { c.run("", c.egress, "gateway", "uninstall", logsGateway, "--yes", "--force") })
-	c.plugin(0, "gateway", "install", logsGateway)
-	const set = "e2e-logs"
-	t.Cleanup(func() { c.run("", c.egress, "cleanup", set, "--yes") })
-	c.plugin(0, "enable", "--name="+set, "--domains=a.example.com", "--mode=http", "--gateway="+logsGateway, "--timeout=60s")
-	namespace, name := split(logsGateway)
-
-	var out buffer
-	cmd := exec.CommandContext(t.Context(), c.egress, "logs", set, "-f", "--gateway="+logsGateway, "-o", "json")
-	cmd.Env, cmd.Stdout, cmd.Stderr = c.env, &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	var sent []string
-	ask := func(times int) {
-		for range times {
-			if status, nonce := c.request(*clientRef, "http://a.example.com"); status != 0 && status != 503 {
-				sent = append(sent, nonce)
-			}
-		}
-	}
-	ask(5)
-	c.kube("-n", namespace, "rollout", "restart", "deploy", name)
-	ask(10)
-	c.kube("-n", namespace, "rollout", "status", "deploy", name, "--timeout=90s")
-	ask(5)
-	if len(sent) < 12 {
-		t.Fatalf("only %d requests were answered", len(sent))
-	}
-	c.eventually("every request is logged", 30*time.Second, func() (bool, string) {
-		text := out.String()
-		return !slices.ContainsFunc(sent, func(n string) bool { return !strings.Contains(text, n) }), text
-	})
-	if err := cmd.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Wait(); err == nil || cmd.ProcessState.ExitCode() != 130 {
-		t.Errorf("stopped by a signal: %v, want exit code 130", err)
-	}
-	pods := map[string]bool{}
-	for line := range strings.Lines(out.String()) {
-		var l logLine
-		if strings.HasPrefix(line, "{") && json.Unmarshal([]byte(line), &l) == nil {
-			pods[l.Pod] = true
-		}
-	}
-	for _, nonce := range sent {
-		if n := strings.Count(out.String(), nonce); n != 1 {
-			t.Errorf("%s is there %d times", nonce, n)
-		}
-	}
-	if len(pods) < 2 {
-		t.Errorf("lines of %d pods: the gateway has not rolled over before its eyes", len(pods))
-	}
-	fmt.Fprintln(t.Output(), len(sent), "requests,", len(pods), "pods")
 }

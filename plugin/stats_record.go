@@ -3,6 +3,7 @@ package plugin
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -34,7 +35,7 @@ func newStatsRecord(t *tool) *cobra.Command {
 		Short: "Have a gateway record the statistics that Istio leaves out, or no longer",
 		Long: "Have an egress gateway record the statistics that Istio leaves out, by the annotation " + counter.ConfigAnnotation + " of its pod " +
 			"template; off restores what was there before. Envoy reads it when it starts: the gateway's pods are restarted, one after the other " +
-			"as its Deployment says",
+			"as its Deployment, DaemonSet or StatefulSet says",
 		Example: t.examples(
 			"record", "stats record on --gateway=istio-system/istio-egressgateway",
 			"as before", "stats record off --gateway=istio-system/istio-egressgateway --yes"),
@@ -88,7 +89,7 @@ func (s *statsRecord) run(ctx context.Context) error {
 		return err
 	}
 	if !plan.Changes() {
-		fmt.Fprintf(s.tool.Out, "deployment/%s   unchanged   (%s)\n", plan.Deployment.Service, plan.Deployment.Namespace)
+		s.said(plan, "unchanged")
 		return nil
 	}
 	if err := s.consent(ctx, plan); err != nil {
@@ -97,14 +98,21 @@ func (s *statsRecord) run(ctx context.Context) error {
 	if err := plan.Execute(ctx, client); err != nil {
 		return err
 	}
-	fmt.Fprintf(s.tool.Out, "deployment/%s   configured   (%s)\n", plan.Deployment.Service, plan.Deployment.Namespace)
-	return s.await(ctx, client, plan.Deployment)
+	s.said(plan, "configured")
+	return s.await(ctx, client, plan)
+}
+
+func (s *statsRecord) said(plan record.Plan, what string) {
+	fmt.Fprintf(s.tool.Out, "%s/%s   %s   (%s)\n", strings.ToLower(plan.Workload.Kind), plan.Workload.Name, what, plan.Workload.Namespace)
 }
 
 // consent tells that pods restart, and asks.
 func (s *statsRecord) consent(ctx context.Context, plan record.Plan) error {
-	s.tool.note("gateway %s: %s of deployment %s will be restarted, one after the other; connections through them end",
-		s.gateway, count(plan.Pods, "pod"), plan.Deployment)
+	how := "will be restarted, one after the other; connections through them end"
+	if plan.ByHand {
+		how = "will do so once you delete them (update strategy OnDelete)"
+	}
+	s.tool.note("gateway %s: %s of %s %s", s.gateway, count(plan.Pods, "pod"), plan.Workload, how)
 	if s.yes {
 		return nil
 	}
@@ -122,8 +130,8 @@ func (s *statsRecord) consent(ctx context.Context, plan record.Plan) error {
 }
 
 // await waits until all pods do as they were told.
-func (s *statsRecord) await(ctx context.Context, client *kube.Client, deployment egress.GatewayRef) error {
-	if !s.wait {
+func (s *statsRecord) await(ctx context.Context, client *kube.Client, plan record.Plan) error {
+	if !s.wait || plan.ByHand {
 		s.tool.note("Not waited until the pods are restarted. See: %s stats -o wide", s.tool.name)
 		return nil
 	}
@@ -131,7 +139,7 @@ func (s *statsRecord) await(ctx context.Context, client *kube.Client, deployment
 	waiting, stop := context.WithTimeout(ctx, s.timeout)
 	defer stop()
 	done := s.tool.status("waiting until the pods are restarted")
-	pods, err := ready.Deployment(waiting, client, deployment, 1)
+	pods, err := s.restarted(waiting, client, plan)
 	if err == nil && s.on {
 		pods, err = measure.Recording(waiting, client, s.gateway)
 	}
@@ -142,4 +150,11 @@ func (s *statsRecord) await(ctx context.Context, client *kube.Client, deployment
 	words := map[bool]string{true: "records", false: "records as it did before"}[s.on]
 	s.tool.note("gateway %s %s (%s, %.1f s)", s.gateway, words, count(pods, "pod"), time.Since(began).Seconds())
 	return nil
+}
+
+func (s *statsRecord) restarted(ctx context.Context, client *kube.Client, plan record.Plan) (pods int, err error) {
+	if w := plan.Workload; w.Kind == "Deployment" {
+		return ready.Deployment(ctx, client, egress.GatewayRef{Namespace: w.Namespace, Service: w.Name}, 1)
+	}
+	return plan.Restarted(ctx, client)
 }

@@ -261,7 +261,7 @@ func TestEnded(t *testing.T) {
 // TestRecordConsent: pods restart only after somebody said so.
 func TestRecordConsent(t *testing.T) {
 	t.Parallel()
-	plan := record.Plan{Deployment: egress.GatewayRef{Namespace: "istio-system", Service: "gw"}, Pods: 2, Want: "x"}
+	plan := record.Plan{Workload: record.Workload{Kind: "Deployment", Namespace: "istio-system", Name: "gw"}, Pods: 2, Want: "x"}
 	for name, test := range map[string]struct {
 		yes, asks bool
 		answer    string

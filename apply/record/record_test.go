@@ -120,7 +120,7 @@ func TestOnAndOff(t *testing.T) {
 			want := map[string]string{"kept": "x"}
 			maps.Copy(want, test.before)
 			p := turn(t, s, true, test.force)
-			if !p.Changes() || p.Pods != 3 || p.Deployment != (egress.GatewayRef{Namespace: "istio-system", Service: "egress-gw"}) {
+			if !p.Changes() || p.Pods != 3 || p.Workload != (Workload{"Deployment", "istio-system", "egress-gw"}) {
 				t.Errorf("plan %+v", p)
 			}
 			value := s.tmpl[counter.ConfigAnnotation]
@@ -171,14 +171,17 @@ func TestRefuses(t *testing.T) {
 		"the old annotation": {func(s *server) { s.tmpl[counter.OldAnnotation] = "a.*" }, true, "takes the place of"},
 		"no YAML":            {func(s *server) { s.tmpl[counter.ConfigAnnotation] = "[" }, true, "mend it by hand"},
 		"a pod alone":        {func(s *server) { s.pods["gw-2"] = alone }, true, "stands alone"},
-		"a DaemonSet": {func(s *server) {
-			s.pods["gw-1"] = `{"metadata":{"ownerReferences":[{"kind":"DaemonSet","name":"gw"}]}}`
-		}, true, "DaemonSet gw and no Deployment"},
+		"a Rollout of Argo": {func(s *server) {
+			s.pods["gw-1"] = `{"metadata":{"ownerReferences":[{"apiVersion":"argoproj.io/v1alpha1","kind":"Rollout","name":"gw"}]}}`
+		}, true, "made by Rollout gw, and by no Deployment, DaemonSet or StatefulSet"},
+		"another's StatefulSet": {func(s *server) {
+			s.pods["gw-1"] = `{"metadata":{"ownerReferences":[{"apiVersion":"apps.kruise.io/v1beta1","kind":"StatefulSet","name":"gw"}]}}`
+		}, true, "made by StatefulSet gw, and by no"},
 		"a ReplicaSet": {func(s *server) {
 			s.pods["gw-1"] = `{"metadata":{"ownerReferences":[{"kind":"ReplicaSet","name":"gw"}]}}`
 		}, true, "ReplicaSet gw"},
-		"two Deployments":        {func(s *server) { s.pods["gw-1"] = strings.ReplaceAll(ownPod, "egress-gw", "other") }, true, "2 Deployments (other, egress-gw)"},
-		"all pods gone":          {func(s *server) { s.pods = nil }, true, "0 Deployments"},
+		"two Deployments":        {func(s *server) { s.pods["gw-1"] = strings.ReplaceAll(ownPod, "egress-gw", "other") }, true, "2 workloads (deployment istio-system/other, deployment istio-system/egress-gw)"},
+		"all pods gone":          {func(s *server) { s.pods = nil }, true, "0 workloads"},
 		"the right is not there": {func(s *server) { s.forbids = kube.ErrForbidden }, false, "forbidden"},
 	} {
 		s := newServer(nil, "")
