@@ -30,7 +30,7 @@ var noServiceEntry = Check{
 		legs := append(stopped(&p, egress.AtSidecar, past...), stopped(&p, egress.AtGateway, trace.NoCluster)...)
 		legs = slices.DeleteFunc(legs, func(l *trace.Leg) bool {
 			through := l.Stop.Cluster == trace.Passthrough || l.Stop.Cluster == trace.BlackHole
-			return !unknown(l) || l.Hop == egress.AtSidecar && !through
+			return !unknown(l) || l.Hop == egress.AtSidecar && (!through || keptFrom(s, &p, l.Proxy.Namespace))
 		})
 		if len(legs) == 0 {
 			return nil
@@ -59,7 +59,7 @@ func registerHost(s *snapshot.Snapshot, p *trace.Path, f *Finding, known []*snap
 		}
 		f.Object.Field = "spec.exportTo"
 		f.Message = fmt.Sprintf("ServiceEntry %s is not exported to the client's namespace", e)
-		f.Fix = patch(f.Object, add("/spec/exportTo/-", f.explains[0].Proxy.Namespace))
+		f.Fix = exportEntry(s, e, f.explains[0].Proxy.Namespace)
 		return
 	}
 	namespace := "default"
@@ -77,6 +77,34 @@ func registerHost(s *snapshot.Snapshot, p *trace.Path, f *Finding, known []*snap
 	if fix, ok := setOf(p); ok {
 		f.Fix = fix
 	}
+}
+
+// exportEntry is the command that lets one more namespace see an entry.
+func exportEntry(s *snapshot.Snapshot, e *snapshot.ServiceEntry, namespace string) string {
+	return patch(object("ServiceEntry", e.Meta, ""), exportOps(e.Spec.ExportTo, s.Facts.Config.DefaultServiceExportTo, namespace)...)
+}
+
+// keptFrom says whether a whole configuration is not for a namespace: neither its routes nor its entry are exported there. That is one
+// fault, and EGR001 tells it.
+func keptFrom(s *snapshot.Snapshot, p *trace.Path, namespace string) bool {
+	toward := p.Wanted.Toward(string(p.Host), p.Port)
+	return len(toward) > 0 && toward[0].ForMesh() && unseenEntry(s, p, namespace) != nil &&
+		!slices.ContainsFunc(toward, func(l trace.Line) bool { return l.VirtualService.VisibleTo(s, namespace) })
+}
+
+// unseenEntry is the host's entry, if clients of a namespace see none that has the port.
+func unseenEntry(s *snapshot.Snapshot, p *trace.Path, namespace string) *snapshot.ServiceEntry {
+	var hidden *snapshot.ServiceEntry
+	for _, e := range p.Wanted.Entries(string(p.Host)) {
+		switch {
+		case entryPort(e, p.Port) < 0:
+		case e.VisibleTo(s, namespace):
+			return nil
+		case hidden == nil:
+			hidden = e
+		}
+	}
+	return hidden
 }
 
 var httpProtocolOnTLSPort = Check{

@@ -116,11 +116,11 @@ var gatewayWithoutRoute = Check{
 			f.Fix = patch(f.Object, addRoute(v, list, onwardRoute(&p, gatewayWord(v, o.name()), o.Server.Port.Number, list)))
 			return []Finding{f}
 		}
-		return nil
+		return notBoundToGateway(s, &p, legs)
 	},
 	Why: "The way has two halves: from the sidecar to the gateway, and from the gateway to the outside. Without a route for the second the " +
-		"gateway answers 404 (HTTP) or has no listener (TLS).",
-	Fix: "Add a route with match.gateways naming the Gateway and the host as destination.",
+		"gateway answers 404 (HTTP) or has no listener (TLS). A route counts only if its VirtualService is bound to the Gateway (spec.gateways).",
+	Fix: "Add a route with match.gateways naming the Gateway and the host as destination, and name the Gateway in spec.gateways.",
 }
 
 func routesBoundTo(p *trace.Path, gateway string) *snapshot.VirtualService {

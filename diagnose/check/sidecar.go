@@ -47,6 +47,10 @@ func bindToMesh(s *snapshot.Snapshot, p *trace.Path, f *Finding) {
 		f.Object = object("VirtualService", v.Meta, "spec.exportTo")
 		f.Message = fmt.Sprintf("VirtualService %s is not exported to namespace %s: its sidecars go straight out", v, client)
 		f.Fix = patch(f.Object, exportOps(v.Spec.ExportTo, s.Facts.Config.DefaultVirtualServiceExportTo, client)...)
+		if e := unseenEntry(s, p, client); e != nil {
+			f.Evidence = append(f.Evidence, fmt.Sprintf("ServiceEntry %s is not exported to namespace %s either", e, client))
+			f.Fix += "\n" + exportEntry(s, e, client)
+		}
 	case len(toward) > 0:
 		l := toward[0]
 		f.Object = object("VirtualService", l.VirtualService.Meta, "spec.gateways")
