@@ -204,6 +204,7 @@ func (c *checkCommand) print(r report.Report) error {
 		Unicode: c.tool.term.unicode,
 		Program: c.tool.name,
 		Home:    Home,
+		Width:   c.tool.term.width,
 	})
 	if err != nil {
 		return err

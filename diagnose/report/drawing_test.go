@@ -44,8 +44,8 @@ func TestDrawing(t *testing.T) {
 			Path{Gateway: "ns/gw", mtls: true, leaves: "TLS", Hops: hops(check.Pass, check.Pass, check.Pass)},
 			Options{Unicode: true},
 			[]string{
-				"  workload ─▶ sidecar ─mTLS▶ gw ─TLS▶ outside",
-				"              ✔              ✔ 1 connection ✔ 10.0.0.1",
+				"  workload ─▶ sidecar ─mTLS▶ gw ─TLS───────▶ outside",
+				"              ✔              ✔ 1 connection  ✔ 10.0.0.1",
 			},
 		},
 		"in ASCII": {
@@ -54,6 +54,46 @@ func TestDrawing(t *testing.T) {
 			[]string{
 				"  workload -> sidecar -> a-gateway-with-a-name -HTTP> outside",
 				"              ok         ok 1 connection              ok 10.0.0.1",
+			},
+		},
+		"a short name and much to tell": {
+			Path{Gateway: "ns/g", leaves: "SNI", Hops: []Hop{
+				{Name: egress.AtSidecar, State: check.Pass},
+				{Name: egress.AtGateway, State: check.Pass, Detail: "2 connections, 1 failed"},
+				{Name: egress.AtOutside, State: check.Pass, Detail: "a, b, c and 12 more"},
+			}},
+			Options{Unicode: true, Width: 80},
+			[]string{
+				"  workload ─▶ sidecar ─▶ g ─SNI───────────────────▶ outside",
+				"              ✔          ✔ 2 connections, 1 failed  ✔ a, b, c and 12 more",
+			},
+		},
+		"just as wide as the terminal": {
+			Path{Gateway: "ns/gw", mtls: true, leaves: "TLS", Hops: hops(check.Pass, check.Pass, check.Pass)},
+			Options{Unicode: true, Width: 55},
+			[]string{
+				"  workload ─▶ sidecar ─mTLS▶ gw ─TLS───────▶ outside",
+				"              ✔              ✔ 1 connection  ✔ 10.0.0.1",
+			},
+		},
+		"a narrow terminal": {
+			Path{Gateway: "ns/gw", mtls: true, leaves: "TLS", Hops: hops(check.Pass, check.Pass, check.Pass)},
+			Options{Unicode: true, Width: 54},
+			[]string{
+				"  workload",
+				"    ─────▶ sidecar  ✔",
+				"    ─mTLS▶ gw       ✔ 1 connection",
+				"    ─TLS─▶ outside  ✔ 10.0.0.1",
+			},
+		},
+		"a narrow terminal, and it stops": {
+			Path{Gateway: "ns/gateway-with-a-name", leaves: "SNI", Hops: hops(check.Pass, check.Fail, check.Skip)},
+			Options{Width: 40},
+			[]string{
+				"  workload",
+				"    ----> sidecar              ok",
+				"    ----> gateway-with-a-name  FAIL",
+				"    -SNI> outside",
 			},
 		},
 		"it stops at the sidecar": {
@@ -101,6 +141,90 @@ func TestDrawing(t *testing.T) {
 				t.Errorf("with colours: -want +got\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestAlignment draws ways of all shapes: every mark stands below its hop's name, two spaces from the one before it, and nothing is
+// wider than the terminal that could be narrower.
+func TestAlignment(t *testing.T) {
+	t.Parallel()
+	for _, gateway := range []string{"g", "gw", "istio-egressgateway", strings.Repeat("long-", 12) + "gw"} {
+		for _, carried := range []string{"", "0 connections", "123456 connections, 123 failed"} {
+			for _, addresses := range []string{"10.0.0.1", "2001:db8::1, 2001:db8::2, 2001:db8::3 and 12 more"} {
+				for _, o := range []Options{{}, {Unicode: true}, {Width: 80}, {Unicode: true, Width: 80}, {Unicode: true, Width: 30}} {
+					p := Path{Gateway: "ns/" + gateway, leaves: "SNI", mtls: len(carried) > 0, Hops: []Hop{
+						{Name: egress.AtSidecar, State: check.Pass},
+						{Name: egress.AtGateway, State: check.Pass, Detail: carried},
+						{Name: egress.AtSNIProxy, State: check.Unknown},
+						{Name: egress.AtOutside, State: check.Pass, Detail: addresses},
+					}}
+					aligned(t, drawn(p, o), o, []string{"sidecar", gateway, "sni-proxy", "outside"})
+				}
+			}
+		}
+	}
+}
+
+// aligned holds a drawing to its columns.
+func aligned(t *testing.T, lines []string, o Options, names []string) {
+	t.Helper()
+	marks := map[bool]string{true: "✔", false: "ok"}[o.Unicode]
+	all := strings.Join(lines, "\n")
+	if len(lines) == 2 {
+		at := 0
+		for _, name := range names {
+			column := strings.Index(lines[0][at:], " "+name) + at + 1
+			at = column
+			before := columns(lines[0][:column])
+			below := []rune(lines[1])[before:]
+			if !strings.HasPrefix(string(below), marks) && !strings.HasPrefix(string(below), "?") || before > 0 && []rune(lines[1])[before-1] != ' ' {
+				t.Errorf("%s has no mark below its name:\n%s", name, all)
+			}
+		}
+		if o.Width > 0 && max(columns(lines[0]), columns(lines[1])) > o.Width {
+			t.Errorf("wider than %d:\n%s", o.Width, all)
+		}
+		return
+	}
+	if o.Width == 0 || len(lines) != len(names)+1 {
+		t.Errorf("it is drawn downwards:\n%s", all)
+		return
+	}
+	name, mark := -1, -1
+	for i, line := range lines[1:] {
+		n := columns(line[:strings.Index(line, " "+names[i])])
+		m := columns(line[:strings.LastIndex(line, "  ")])
+		if at := strings.IndexAny(line, "✔?"); at >= 0 {
+			m = columns(line[:at])
+		} else if at := strings.Index(line, "  ok"); at >= 0 {
+			m = columns(line[:at]) + 2
+		}
+		if i > 0 && (n != name || m != mark) {
+			t.Errorf("columns differ:\n%s", all)
+		}
+		name, mark = n, m
+	}
+}
+
+// TestWrapped: long sentences go on below where they began; commands are left as they are, to be copied.
+func TestWrapped(t *testing.T) {
+	t.Parallel()
+	f := Finding{
+		Code: "EGR001", State: check.Fail, Path: "a.com:443", Message: "VirtualService default/a is not bound to mesh",
+		Evidence: []string{"sleep-1 sends a.com:443 to " + strings.Repeat("x", 50)}, Fix: "kubectl -n default patch virtualservice a --type=json -p '[]'",
+	}
+	r := Report{Paths: []Path{{Host: "a.com", Port: 443, Gateway: "ns/gw", Hops: hops(check.Fail)}}, Findings: []Finding{f}}
+	lines := strings.Split(human(r, Options{Width: 40}), "\n")
+	want := []string{
+		"  FAIL EGR001  VirtualService default/a",
+		"               is not bound to mesh",
+		"               sleep-1 sends a.com:443",
+		"               to",
+		"               " + strings.Repeat("x", 50), // cannot be narrower
+		"               mend: kubectl -n default patch virtualservice a --type=json -p '[]'",
+	}
+	if diff := cmp.Diff(want, lines[5:11]); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
 	}
 }
 

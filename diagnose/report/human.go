@@ -7,7 +7,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/check"
-	"github.com/kubectl-egress/kubectl-egress/egress"
 )
 
 // human draws each path with a mark at each hop, tells what was found there, and ends with one line of sums.
@@ -71,68 +70,6 @@ func (d *drawing) heads() []string {
 	return out
 }
 
-// stop is one station in the drawing: its name, and what stands below it.
-type stop struct {
-	arrow, name, below string
-	state              check.State
-}
-
-// hops draws the way on one line and the marks below it.
-func (d *drawing) hops(p *Path) {
-	sidecar, out := p.hop(egress.AtSidecar), p.hop(egress.AtOutside)
-	stops := []stop{{arrow: d.arrow("", false), name: "sidecar", state: sidecar.State}}
-	broken := sidecar.State == check.Fail
-	if at := p.hop(egress.AtGateway); p.Gateway != "" {
-		_, gateway, _ := strings.Cut(p.Gateway, "/")
-		stops = append(stops, stop{arrow: d.arrow(map[bool]string{true: "mTLS"}[p.mtls], broken), name: gateway, state: at.State, below: detail(at)})
-		broken = at.State == check.Fail
-	}
-	if at := p.hop(egress.AtSNIProxy); slices.ContainsFunc(p.Hops, func(h Hop) bool { return h.Name == egress.AtSNIProxy }) {
-		stops = append(stops, stop{arrow: d.arrow("SNI", broken || at.State == check.Fail), name: string(at.Name), state: at.State, below: detail(at)})
-		broken = false
-	}
-	stops = append(stops, stop{arrow: d.arrow(p.leaves, broken || out.State == check.Fail), name: "outside", state: out.State, below: detail(out)})
-
-	way, marks, column, marked := "  workload", "", utf8.RuneCountInString("  workload"), 0
-	for _, s := range stops {
-		way += " " + s.arrow + " " + s.name
-		column += utf8.RuneCountInString(" " + plainText(s.arrow) + " ")
-		if s.state == check.Pass || s.state == check.Warn || s.state == check.Unknown {
-			text := strings.TrimSpace(d.mark(s.state) + " " + s.below)
-			marks += strings.Repeat(" ", max(1, column-marked)) + text
-			marked = max(marked+1, column) + utf8.RuneCountInString(plainText(text))
-		}
-		column += utf8.RuneCountInString(s.name)
-	}
-	d.line(way)
-	if strings.TrimSpace(marks) != "" {
-		d.line(marks)
-	}
-}
-
-// detail is told below a hop that passes; elsewhere the findings tell more.
-func detail(h Hop) string {
-	if h.State == check.Pass {
-		return h.Detail
-	}
-	return ""
-}
-
-// arrow leads to the next hop; a cross breaks it.
-func (d *drawing) arrow(label string, broken bool) string {
-	dash, head := "-", ">"
-	if d.Unicode {
-		dash, head = "─", "▶"
-	}
-	switch {
-	case broken && d.Unicode:
-		return dash + " " + d.mark(check.Fail) + " " + dash + head
-	case broken:
-		return dash + d.mark(check.Fail) + dash + head
-	}
-	return dash + label + head
-}
-
 // findings tells of one path what is not a pass; what only limits sight is left to the sums.
 func (d *drawing) findings(path string, security bool) {
 	for _, f := range d.r.Findings {
@@ -155,10 +92,10 @@ func (d *drawing) findings(path string, security bool) {
 			d.line(fmt.Sprintf("  %s %s  as for %s", mark, f.Code, before))
 			continue
 		}
-		d.line(fmt.Sprintf("  %s %s  %s", mark, f.Code, message))
+		d.wrapped(fmt.Sprintf("  %s %s  ", mark, f.Code), indent, message)
 		for _, e := range f.Evidence {
 			if e != message {
-				d.line(indent + e)
+				d.wrapped(indent, indent, e)
 			}
 		}
 		d.mend(f, indent)

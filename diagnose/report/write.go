@@ -52,6 +52,7 @@ type Options struct {
 	Unicode bool   // arrows and ticks; otherwise ASCII
 	Program string // how the program is called in hints, default "kubectl egress"
 	Home    string // the address of the project, for links to its pages; empty: no links
+	Width   int    // columns of the terminal; 0: no terminal, so that nothing is wrapped
 }
 
 // Write prints the report.
