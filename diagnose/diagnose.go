@@ -26,7 +26,9 @@ type Options struct {
 	// FailOnWarning makes warnings alone end with exit code 4.
 	FailOnWarning bool
 	// Security judges also who can go round the gateway; what that needs has to be gathered (gather.Options.Security).
-	Security    bool
+	Security bool
+	// Since is how far before the snapshot's time log lines count as evidence; 0: all that were gathered.
+	Since       time.Duration
 	ToolVersion string
 	Gather      gather.Options
 }
@@ -51,6 +53,9 @@ func Judge(s *snapshot.Snapshot, o Options) (report.Report, error) {
 	if err != nil {
 		return report.Report{}, err
 	}
+	if o.Since > 0 {
+		narrow(s, o.Since)
+	}
 	walker, judge := trace.New(s), check.Begin(s)
 	findings := judge.Whole()
 	rows := make([]report.Path, 0, len(wanted))
@@ -67,7 +72,7 @@ func Judge(s *snapshot.Snapshot, o Options) (report.Report, error) {
 		findings = append(findings, check.Security(s, kept, o.Namespace)...)
 	}
 	return report.Build(report.Input{
-		ToolVersion: o.ToolVersion, IstioVersion: s.Facts.Version.String(), Rows: rows, Findings: findings, Notes: s.Notes,
+		ToolVersion: o.ToolVersion, IstioVersion: s.Facts.Version.String(), Rows: rows, Findings: findings, Notes: s.Notes, Samples: s.Samples,
 		FailOnWarning: o.FailOnWarning, Took: time.Since(start),
 	}), nil
 }
@@ -90,6 +95,22 @@ func Follow(s *snapshot.Snapshot, o Options) ([]trace.Path, error) {
 func asked(s *snapshot.Snapshot, o Options) ([]egress.Path, error) {
 	ask(s, o.Targets)
 	return choose(s, check.Paths(s), o)
+}
+
+// narrow leaves of the logs what is new enough, and says where less than that was gathered.
+func narrow(s *snapshot.Snapshot, last time.Duration) {
+	have := 0
+	for i := range s.Proxies {
+		if s.Proxies[i].Log.Asked() {
+			have++
+		}
+	}
+	switch short := s.Narrow(last); {
+	case have == 0:
+		s.Notes = append(s.Notes, "no access log was gathered: --since has nothing to choose from")
+	case short > 0:
+		s.Notes = append(s.Notes, fmt.Sprintf("of %d of %d proxies the access log was not gathered as far back as %s", short, have, last))
+	}
 }
 
 // ask adds the hosts that are asked for where no object was given that could tell what is wanted: the proxies show what becomes of

@@ -77,7 +77,7 @@ func (c *capture) run(ctx context.Context) error {
 	}
 	defer client.Close()
 	done := c.tool.status("reading the mesh and its proxies")
-	s, err := gather.Gather(ctx, client, c.gather.options(client.Namespace()))
+	s, err := gather.Gather(ctx, client, c.gather.options(client))
 	done()
 	if err != nil {
 		return err

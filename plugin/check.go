@@ -12,6 +12,7 @@ import (
 	"github.com/kubectl-egress/kubectl-egress/diagnose"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/report"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/gather"
+	"github.com/kubectl-egress/kubectl-egress/kube"
 )
 
 // checkEvery is how often check --wait looks again.
@@ -78,7 +79,11 @@ type sources struct {
 	everywhere bool
 	security   bool
 	maxPods    int
+	since      time.Duration
 }
+
+// lately is how far back log lines count where nobody says.
+const lately = 10 * time.Minute
 
 func (s *sources) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
@@ -86,16 +91,22 @@ func (s *sources) flags(cmd *cobra.Command) {
 	everywhere(cmd, &s.everywhere, "All namespaces, whatever -n or the kubeconfig say; the default without -n")
 	f.BoolVar(&s.security, "security", false, "Also who can go round the gateway, and who may use it")
 	f.IntVar(&s.maxPods, "max-pods", 5, "How many pods of each gateway are looked at")
+	f.DurationVar(&s.since, "since", lately, "How far back lines of access logs count as evidence, for example 1h; 0: as far as they go. Of a capture: before it was made")
 }
 
 // options says what is gathered. namespace is where --from-pod is looked for.
-func (s *sources) options(namespace string) gather.Options {
-	return gather.Options{From: s.fromPod, Namespace: namespace, MaxPods: s.maxPods, Security: s.security}
+func (s *sources) options(c *kube.Client) gather.Options {
+	return gather.Options{
+		From: s.fromPod, Namespace: c.Namespace(), MaxPods: s.maxPods, Security: s.security, Logs: c.Logs, Since: s.since,
+	}
 }
 
 func (s *sources) parse(cmd *cobra.Command) error {
 	if s.maxPods < 1 {
 		return usagef(cmd, "--max-pods=%d: at least one is needed", s.maxPods)
+	}
+	if s.since < 0 {
+		return usagef(cmd, "--since=%s: give how far back, for example 10m", s.since)
 	}
 	if s.everywhere && cmd.Flags().Changed("namespace") {
 		return usagef(cmd, "choose one: -n or -A")
@@ -114,6 +125,9 @@ func (c *checkCommand) parse(cmd *cobra.Command, args []string) error {
 			}
 		}
 	}
+	if len(c.from) > 0 && !cmd.Flags().Changed("since") {
+		c.gather.since = 0 // all that was captured
+	}
 	return c.gather.parse(cmd)
 }
 
@@ -126,6 +140,7 @@ func (c *checkCommand) run(ctx context.Context) error {
 		Security:      c.gather.security,
 	}
 	if len(c.from) > 0 {
+		options.Since = c.gather.since
 		s, err := c.tool.load(ctx, c.from)
 		if err != nil {
 			return err
@@ -141,7 +156,7 @@ func (c *checkCommand) run(ctx context.Context) error {
 		return err
 	}
 	defer client.Close()
-	options.Gather = c.gather.options(client.Namespace())
+	options.Gather = c.gather.options(client)
 	look := func(ctx context.Context) (report.Report, error) {
 		done := c.tool.status("following the paths")
 		defer done()

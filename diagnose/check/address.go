@@ -99,7 +99,7 @@ var addressUnasked = Check{
 			return nil
 		}
 		for _, e := range p.Wanted.Entries(string(p.Host)) {
-			if len(e.Spec.Addresses) == 0 || entryPort(e, p.Port) < 0 || !e.VisibleTo(s, legs[0].Proxy.Namespace) {
+			if len(e.Spec.Addresses) == 0 || legs[0].Ask.Address != "" || entryPort(e, p.Port) < 0 || !e.VisibleTo(s, legs[0].Proxy.Namespace) {
 				continue
 			}
 			f := because(legs)
@@ -107,10 +107,6 @@ var addressUnasked = Check{
 			f.Message = fmt.Sprintf("ServiceEntry %s has addresses (%s): sidecars look for %s only there, and clients go to what DNS tells them",
 				e, strings.Join(e.Spec.Addresses, ", "), p.Host)
 			f.Fix = patch(f.Object, remove("/spec/addresses"))
-			if strings.Contains(legs[0].Proxy.ProxyConfig, "ISTIO_META_DNS_CAPTURE") {
-				f.State = Unknown
-				f.Message = fmt.Sprintf("ServiceEntry %s has addresses, and Istio's DNS proxy may give them to the clients: that is not followed here", e)
-			}
 			return []Finding{f}
 		}
 		return nil
@@ -119,4 +115,35 @@ var addressUnasked = Check{
 		"real address, which no listener is for: the connection goes straight out (or nowhere with REGISTRY_ONLY). Only where Istio's DNS " +
 		"proxy answers clients with those addresses are they of use.",
 	Fix: "Leave spec.addresses out; or turn DNS capture on in the clients' sidecars (ISTIO_META_DNS_CAPTURE).",
+}
+
+var addressMadeUp = Check{
+	Code:     "EGR045",
+	Title:    "wildcard is sent to an address of Istio's DNS proxy",
+	Severity: Fail,
+	Hop:      egress.AtSidecar,
+	Direct:   true,
+	Needs:    []snapshot.Source{snapshot.ServiceEntries},
+	Run: func(s *snapshot.Snapshot, p trace.Path) []Finding {
+		legs := stopped(&p, egress.AtSidecar, trace.MadeUp)
+		if len(legs) == 0 {
+			return nil
+		}
+		for _, e := range p.Wanted.Entries(p.Sample) {
+			if !slices.Contains(e.Given(p.Sample), legs[0].Ask.Address) || !e.VisibleTo(s, legs[0].Proxy.Namespace) {
+				continue
+			}
+			f := because(legs)
+			f.Object = object("ServiceEntry", e.Meta, "spec.addresses")
+			f.Message = fmt.Sprintf("ServiceEntry %s has address %s, which Istio's DNS proxy tells clients for %s, and resolution NONE, by which sidecars send there: nobody has that address",
+				e, legs[0].Ask.Address, p.Host)
+			f.Fix = patch(f.Object, remove("/spec/addresses"))
+			return []Finding{f}
+		}
+		return nil
+	},
+	Why: "Where DNS capture is on, Istio's DNS proxy answers with the addresses of a ServiceEntry, for every name of a wildcard. Resolution NONE " +
+		"has the sidecar send a connection to the address that the client asked for. Together they send it to an address that was made " +
+		"up: it times out, or comes round in circles.",
+	Fix: "Leave spec.addresses out, so that clients get the real addresses; or use resolution DYNAMIC_DNS (Istio 1.30), by which the sidecar looks up the name itself.",
 }

@@ -33,6 +33,7 @@ type Check struct {
 	Severity State  // of its findings: Fail, Warn or Skip
 	Hop      egress.Hop
 	Direct   bool              // it is about paths without a gateway as well
+	Logs     bool              // it judges by what proxies have logged: where no log was asked for, it is not asked either
 	Needs    []snapshot.Source // if one of these was not read, the result is Unknown and Run is not called
 	// Run is nil for the checks that are about no single path or about what the others leave, those of security among them.
 	Run func(*snapshot.Snapshot, trace.Path) []Finding
@@ -119,7 +120,7 @@ func judge(s *snapshot.Snapshot, p *trace.Path, table []Check) []Finding {
 	var out []Finding
 	explained := map[*trace.Leg]bool{}
 	for _, c := range table {
-		if c.Run == nil || p.Mode == egress.Direct && !c.Direct {
+		if c.Run == nil || p.Mode == egress.Direct && !c.Direct || unasked(p, c) {
 			continue
 		}
 		found := c.run(s, p)
@@ -145,6 +146,9 @@ func (c Check) run(s *snapshot.Snapshot, p *trace.Path) []Finding {
 	}
 	for i := range found {
 		found[i] = c.finding(p, found[i])
+		if !c.Logs && (found[i].State == Fail || found[i].State == Warn) {
+			found[i].Evidence = append(found[i].Evidence, heard(p, &found[i])...)
+		}
 	}
 	return found
 }

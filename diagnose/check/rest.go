@@ -29,7 +29,7 @@ func rest(p *trace.Path, explained map[*trace.Leg]bool) []Finding {
 		switch {
 		case leg.Stop == nil:
 			judged[leg.Hop] = true
-		case leg.Stop.Kind == trace.NotSelected, leg.Stop.Kind == trace.Bystander && explained[leg]:
+		case leg.Stop.Kind == trace.NotSelected, leg.Stop.Unknown() && explained[leg]:
 		case leg.Stop.Unknown():
 			unknown = append(unknown, leg)
 		case !explained[leg]:

@@ -11,6 +11,7 @@ func known() []Check {
 		httpProtocolOnTLSPort,     // EGR003
 		catchAll,                  // EGR004
 		addressUnasked,            // EGR005
+		withoutName,               // EGR006
 		otherRoutesWin,            // EGR007
 		hiddenBySidecar,           // EGR008
 		notCaptured,               // EGR009
@@ -31,6 +32,7 @@ func known() []Check {
 		gatewayWithoutEndpoint,    // EGR026
 		gatewayCertificateInvalid, // EGR027
 		neverConnected,            // EGR028
+		certificateDemanded,       // EGR029
 		ruleNotOnGateway,          // EGR030
 		credentialMissing,         // EGR031
 		credentialAtSidecar,       // EGR032
@@ -45,8 +47,10 @@ func known() []Check {
 		filterNotApplied,          // EGR042
 		updateRefused,             // EGR043
 		filterTooWide,             // EGR044
+		addressMadeUp,             // EGR045
 		dynamicAtGateway,          // EGR046
 		sniProxyNotThere,          // EGR047
+		gatewayIsSidecar,          // EGR048
 		identityNotSeen,           // EGR050, a check of security
 		noAccessLog,               // EGR051
 		counterNotRecorded,        // EGR052

@@ -30,6 +30,9 @@ func human(r Report, o Options) string {
 	}
 	d.security()
 	d.line("")
+	if said := d.r.samples(); said != "" {
+		d.wrapped("", "", said)
+	}
 	d.line(d.sums())
 	return d.b.String()
 }

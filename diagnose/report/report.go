@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/check"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/trace"
 	"github.com/kubectl-egress/kubectl-egress/egress"
 )
@@ -23,6 +24,8 @@ type Report struct {
 	Findings     []Finding `json:"findings"`
 	Summary      Summary   `json:"summary"`
 	ExitCode     int       `json:"exitCode"`
+	// Samples say of which pods only a part was looked at; absent where it was all of them.
+	Samples []snapshot.Sample `json:"samples,omitempty"`
 
 	// Notes are for people and go to stderr: what was left out of the sample.
 	Notes []string `json:"-"`
@@ -93,6 +96,7 @@ type Input struct {
 	Rows          []Path // of paths that are followed one by one: what Row gave for each, in their order, before Paths
 	Findings      []check.Finding
 	Notes         []string
+	Samples       []snapshot.Sample
 	Took          time.Duration
 	FailOnWarning bool
 }
@@ -102,7 +106,7 @@ func Build(in Input) Report {
 	r := Report{
 		APIVersion: "kubectl-egress/v1", Kind: "Report", ToolVersion: in.ToolVersion, IstioVersion: clean(in.IstioVersion),
 		Paths: append(make([]Path, 0, len(in.Rows)+len(in.Paths)), in.Rows...), Findings: make([]Finding, 0, len(in.Findings)), Took: in.Took,
-		strict: in.FailOnWarning,
+		strict: in.FailOnWarning, Samples: in.Samples,
 	}
 	for i := range in.Paths {
 		r.Paths = append(r.Paths, Row(&in.Paths[i]))

@@ -64,7 +64,7 @@ func wideRows(r Report) [][]string {
 		for _, name := range []egress.Hop{egress.AtSidecar, egress.AtGateway, egress.AtOutside} {
 			cell := orNone("")
 			if name != egress.AtGateway || p.Gateway != "" {
-				cell = p.hop(name).cell()
+				cell = p.hop(name).cell() + r.sampled(p, p.hop(name))
 			}
 			row = append(row, cell)
 		}

@@ -28,7 +28,7 @@ func unseenHops(p *trace.Path) []Hop {
 	return hops
 }
 
-// blame marks the stations of such paths at which objects are wrong: there is no trace that would.
+// blame marks the stations at which something is wrong that no trace shows: of such paths, and where a rule knows why nothing is known.
 func (r *Report) blame() {
 	byName := map[string]*Path{}
 	for i := range r.Paths {
@@ -36,8 +36,15 @@ func (r *Report) blame() {
 	}
 	for i := range r.Findings {
 		f := &r.Findings[i]
-		if p := byName[f.Path]; p != nil && p.unseen && (f.State == check.Fail || f.State == check.Warn) {
-			at := slices.IndexFunc(p.Hops, func(h Hop) bool { return h.Name == f.Hop })
+		p := byName[f.Path]
+		if p == nil {
+			continue
+		}
+		at := slices.IndexFunc(p.Hops, func(h Hop) bool { return h.Name == f.Hop })
+		if at >= 0 && f.State == check.Fail && p.Hops[at].State == check.Unknown {
+			p.Hops[at].State, p.Hops[at].Detail = f.State, f.says()
+		}
+		if p.unseen && (f.State == check.Fail || f.State == check.Warn) {
 			if at >= 0 && p.Hops[at].State != check.Fail {
 				p.Hops[at].State, p.Hops[at].Detail = f.State, f.says()
 			}

@@ -1,5 +1,7 @@
 package snapshot
 
+import "strings"
+
 // The object types hold those fields of Istio's and Kubernetes' objects that decide about egress, with the field names that the
 // API server uses, so that an object from there can be decoded as it is.
 
@@ -31,6 +33,27 @@ type ServiceEntry struct {
 		} `json:"endpoints,omitempty"`
 		ExportTo []string `json:"exportTo,omitempty"` // empty: everywhere, or what the mesh says
 	} `json:"spec"`
+	Status struct {
+		// Addresses are those that istiod has given the hosts (Istio 1.25), for clients that ask Istio's DNS proxy.
+		Addresses []struct {
+			Value string `json:"value"`
+			Host  string `json:"host,omitempty"`
+		} `json:"addresses,omitempty"`
+	} `json:"status,omitzero"`
+}
+
+// Given are the addresses that Istio's DNS proxy answers with for a host of the entry; none where it asks on.
+func (e *ServiceEntry) Given(host string) []string {
+	if len(e.Spec.Addresses) > 0 {
+		return e.Spec.Addresses
+	}
+	var out []string
+	for _, a := range e.Status.Addresses {
+		if strings.EqualFold(a.Host, host) {
+			out = append(out, a.Value)
+		}
+	}
+	return out
 }
 
 // ServicePort is a port of a ServiceEntry.

@@ -6,6 +6,7 @@
 package snapshot
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/kubectl-egress/kubectl-egress/egress"
@@ -24,6 +25,10 @@ type Snapshot struct {
 	// Seen are paths that the sidecars' own configuration shows, where no object was given to tell what is wanted.
 	Seen    []egress.Path `json:"seen,omitempty"`
 	Proxies []Proxy       `json:"proxies,omitempty"` // gateways first, then sidecars; sorted by namespace and pod
+	// NotGateways are pods behind Services that routes lead to as gateways, and that have a sidecar instead.
+	NotGateways []NotGateway `json:"notGateways,omitempty"`
+	// Samples say of what only a part was looked at.
+	Samples []Sample `json:"samples,omitempty"`
 	// Security is nil unless it was asked for.
 	Security *Security `json:"security,omitempty"`
 	// States says of every source how reading it went. One that is not in it was not asked for.
@@ -106,6 +111,27 @@ func (s *Snapshot) State(source Source) State {
 // OnlyObjects says whether the snapshot was made of files of objects, without the configuration of any proxy.
 func (s *Snapshot) OnlyObjects() bool { return s.State(Pods).Kind == NotGiven }
 
+// NotGateway is a pod that stands where a gateway should be.
+type NotGateway struct {
+	Gateway egress.GatewayRef `json:"gateway"`
+	Pod     string            `json:"pod"`
+	Owner   string            `json:"owner,omitempty"` // as in Proxy
+}
+
+// Sample says how many of some pods were looked at.
+type Sample struct {
+	Gateway egress.GatewayRef `json:"gateway,omitzero"` // whose pods; zero: pods with a sidecar
+	Looked  int               `json:"looked"`
+	Total   int               `json:"total"`
+}
+
+func (s Sample) String() string {
+	if s.Gateway == (egress.GatewayRef{}) {
+		return fmt.Sprintf("%d of %d pods with a sidecar sampled, one of a namespace", s.Looked, s.Total)
+	}
+	return fmt.Sprintf("%d of %d pods of gateway %s sampled", s.Looked, s.Total, s.Gateway)
+}
+
 // Role is what a proxy is.
 type Role string
 
@@ -127,6 +153,7 @@ type Proxy struct {
 	Owner          string            `json:"owner,omitempty"`       // what to change to change the pod, such as "deployment/sleep"
 	Containers     []string          `json:"containers,omitempty"`  // of the pod, istio-proxy among them; empty if not known
 	ProxyConfig    string            `json:"proxyConfig,omitempty"` // the pod's annotation proxy.istio.io/config
+	DNSCapture     bool              `json:"dnsCapture,omitempty"`  // Istio's DNS proxy answers what the pod looks up
 	Past           Past              `json:"past,omitzero"`         // what of the pod's traffic does not go through its sidecar
 	Gateway        egress.GatewayRef `json:"gateway,omitzero"`      // of which gateway, for AtGateway
 	// State is that of the Envoy's configuration; with anything but Read the fields below are empty or partial.
@@ -134,6 +161,7 @@ type Proxy struct {
 	Config admin.Config         `json:"config"`
 	Hosts  []admin.HostCounters `json:"hosts,omitempty"`
 	Certs  []admin.Certificate  `json:"certs,omitempty"` // gateways only
+	Log    Log                  `json:"log,omitzero"`
 }
 
 // Name is NAMESPACE/POD.

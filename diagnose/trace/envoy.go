@@ -3,6 +3,7 @@ package trace
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/kubectl-egress/kubectl-egress/egress"
 	"github.com/kubectl-egress/kubectl-egress/stats/admin"
@@ -20,6 +21,7 @@ func (w *walker) envoy(leg *Leg, ask Ask) {
 		return
 	}
 	leg.step("listener", l.Name, "")
+	leg.taken(l.Updated)
 	if l.Matcher {
 		leg.stop(Undecided, "chain", "listener %s chooses its chains by filter_chain_matcher, which is not followed here", l.Name)
 		return
@@ -144,6 +146,7 @@ func (w *walker) http(leg *Leg, ask Ask, l *admin.Listener, h *admin.HTTP) {
 			return
 		}
 	}
+	leg.taken(rc.Updated)
 	r := request{authority: strings.ToLower(ask.Authority), Request: ask.Request}
 	if r.Unsampled != "" {
 		leg.stop(Undecided, "route", "%s, for which no request is known that could be followed", r.Unsampled)
@@ -194,6 +197,7 @@ func (w *walker) exits(leg *Leg, ask Ask, cluster string, weighted []admin.Weigh
 			return
 		}
 		leg.step("cluster", c.Name, c.Origin)
+		leg.taken(c.Updated)
 		e := Exit{Cluster: c, Weight: percent(share.Weight, total), Hosts: w.hosts(leg.Proxy, c.Name), Ask: ask, Lookup: leg.lookup}
 		if c.TLS != nil {
 			e.Ask = ask.wrap(Layer{SNI: c.TLS.SNI, ALPN: c.TLS.ALPN, Mode: c.TLS.Mode})
@@ -233,6 +237,13 @@ func (l *Leg) step(name, value, origin string) {
 		l.Steps = make([]Step, 0, 4) // listener, chain, filter, cluster
 	}
 	l.Steps = append(l.Steps, Step{Name: name, Value: value, Origin: origin})
+}
+
+// taken notes when Envoy took a part of the configuration.
+func (l *Leg) taken(at string) {
+	if t, err := time.Parse(time.RFC3339, at); err == nil && t.After(l.Updated) {
+		l.Updated = t
+	}
 }
 
 // stop ends the leg; what was found first stands.

@@ -6,6 +6,7 @@ package trace
 import (
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/kubectl-egress/kubectl-egress/egress"
 	"github.com/kubectl-egress/kubectl-egress/mesh"
@@ -35,6 +36,9 @@ type Leg struct {
 	Steps []Step
 	Exits []Exit // where the traffic leaves the proxy; more than one where routes are weighted
 	Log   bool   // the last filter writes an access log
+	// Updated is when Envoy took the newest part of the configuration that the way goes through; zero if it is not known. What was
+	// logged before says nothing of the way as it is.
+	Updated time.Time
 	// Internal counts listeners of the same Envoy that the traffic went through on top of the first.
 	Internal int
 	Stop     *Stop // nil: the way goes on as it should
@@ -95,6 +99,7 @@ const (
 	DoubleTLS   Kind = "double-tls"    // the proxy begins TLS around the application's own
 	NotBegun    Kind = "tls-not-begun" // the gateway does not begin the TLS that it is meant to begin
 	NoLookup    Kind = "no-lookup"     // a dynamic forward proxy without the filter that looks up the server name
+	MadeUp      Kind = "made-up"       // the sidecar sends it to an address that only Istio's DNS proxy gives out
 	UnknownPod  Kind = "unknown-pod"   // the sidecar sends it to a pod that is not one of the gateway's known pods
 	NoWorkload  Kind = "no-workload"   // there is no workload with a sidecar to look at
 	NotCaptured Kind = "not-captured"  // the workload's traffic goes past its sidecar

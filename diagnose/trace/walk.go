@@ -2,6 +2,7 @@ package trace
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -157,9 +158,28 @@ func (p *Path) application() Ask {
 	return a
 }
 
+// given is the address that Istio's DNS proxy tells the workload for the host; empty if the workload does not ask it, or it knows none.
+func (w *walker) given(p *Path, proxy *snapshot.Proxy) string {
+	if !proxy.DNSCapture {
+		return ""
+	}
+	for _, e := range w.wanted.Entries(p.Sample) {
+		if !e.VisibleTo(w.s, proxy.Namespace) {
+			continue
+		}
+		for _, a := range e.Given(p.Sample) {
+			if parsed, err := netip.ParseAddr(a); err == nil && parsed.Is4() { // what an application asks for first, and all that most have
+				return a
+			}
+		}
+	}
+	return ""
+}
+
 // sidecar follows the path through one sidecar and judges where it leaves.
 func (w *Walker) sidecar(p *Path, proxy *snapshot.Proxy) Leg {
 	leg := Leg{Hop: egress.AtSidecar, Proxy: proxy, Ask: p.application(), Refused: w.index(proxy).refused}
+	leg.Ask.Address = w.given(p, proxy)
 	if proxy.State.Kind != snapshot.Read {
 		leg.stop(Unread, "proxy", "the sidecar of %s could not be read: %s", proxy.Name(), proxy.State.Detail)
 		return leg

@@ -26,6 +26,7 @@ type Listener struct {
 	Matcher  bool       `json:"matcher,omitempty"`
 	Warming  bool       `json:"warming,omitempty"`  // not in force yet
 	Rejected *Rejection `json:"rejected,omitempty"` // the last update, which Envoy refused; what is in force is older
+	Updated  string     `json:"updated,omitempty"`  // when Envoy took what is in force, RFC 3339
 }
 
 // Address is an IP and a port.
@@ -116,8 +117,9 @@ type TLS struct {
 
 // RouteConfig is a table of virtual hosts.
 type RouteConfig struct {
-	Name  string        `json:"name"`
-	Hosts []VirtualHost `json:"hosts,omitempty"`
+	Name    string        `json:"name"`
+	Hosts   []VirtualHost `json:"hosts,omitempty"`
+	Updated string        `json:"updated,omitempty"` // as for Listener
 }
 
 // VirtualHost is what becomes of requests for some names.
@@ -174,6 +176,7 @@ type Cluster struct {
 	Origin    string      `json:"origin,omitempty"` // the DestinationRule that shaped it
 	Warming   bool        `json:"warming,omitempty"`
 	Rejected  *Rejection  `json:"rejected,omitempty"`
+	Updated   string      `json:"updated,omitempty"` // as for Listener
 }
 
 // Endpoint is an address as configured: a name for DNS clusters.

@@ -90,10 +90,12 @@ func (c *Config) element(list string, raw []byte) error {
 	case list == DynamicSecrets || list == DynamicWarmingSecrets || list == StaticSecrets:
 		c.Secrets = append(c.Secrets, Secret{Name: w.Name, Warming: warming, Updated: w.LastUpdated})
 	case w.RouteConfig != nil:
-		c.Routes = append(c.Routes, *w.RouteConfig.model())
+		routes := w.RouteConfig.model()
+		routes.Updated = w.LastUpdated
+		c.Routes = append(c.Routes, *routes)
 	case w.Cluster != nil:
 		cluster := w.Cluster.model()
-		cluster.Warming, cluster.Rejected = warming, w.Error.model()
+		cluster.Warming, cluster.Rejected, cluster.Updated = warming, w.Error.model(), w.LastUpdated
 		c.Clusters = append(c.Clusters, cluster)
 	case list == DynamicListeners || list == StaticListeners:
 		if l, ok := w.listener(); ok {
@@ -110,8 +112,10 @@ func (w *wireDump) listener() (Listener, bool) {
 	switch {
 	case w.Active != nil && w.Active.Listener != nil:
 		l = w.Active.Listener.model()
+		l.Updated = w.Active.Updated
 	case w.Listener != nil:
 		l = w.Listener.model()
+		l.Updated = w.LastUpdated
 	case w.Warming != nil && w.Warming.Listener != nil:
 		l = w.Warming.Listener.model()
 		l.Warming = true

@@ -133,6 +133,18 @@ func TestReadStates(t *testing.T) {
 			DynamicListeners, `{"configs":[{"name":"a","active_state":{"listener":{"name":"a","address":{"socket_address":{"address":"0.0.0.0","port_value":8443}}}},"error_state":{"details":"no"}}]}`,
 			Config{Listeners: []Listener{{Name: "a", Address: "0.0.0.0", Port: 8443, Rejected: &Rejection{Detail: "no"}}}},
 		},
+		"when it was taken": {
+			DynamicListeners, `{"configs":[{"name":"a","active_state":{"listener":{"name":"a"},"last_updated":"2026-11-21T00:00:00Z"}}]}`,
+			Config{Listeners: []Listener{{Name: "a", Updated: "2026-11-21T00:00:00Z"}}},
+		},
+		"when a cluster was taken": {
+			DynamicClusters, `{"configs":[{"cluster":{"name":"c"},"last_updated":"2026-11-21T00:00:00Z"}]}`,
+			Config{Clusters: []Cluster{{Name: "c", Type: Static, Updated: "2026-11-21T00:00:00Z"}}},
+		},
+		"when routes were taken": {
+			DynamicRoutes, `{"configs":[{"route_config":{"name":"r"},"last_updated":"2026-11-21T00:00:00Z"}]}`,
+			Config{Routes: []RouteConfig{{Name: "r", Updated: "2026-11-21T00:00:00Z"}}},
+		},
 		"warming listener": {
 			DynamicListeners, `{"configs":[{"name":"a","warming_state":{"listener":{"name":"a","use_original_dst":true,"bind_to_port":false}}}]}`,
 			Config{Listeners: []Listener{{Name: "a", UseOriginalDst: true, Unbound: true, Warming: true}}},

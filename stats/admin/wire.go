@@ -29,6 +29,7 @@ type wireError struct {
 
 type wireListenerIn struct {
 	Listener *wireListener `json:"listener"`
+	Updated  string        `json:"last_updated"`
 }
 
 type wireListener struct {

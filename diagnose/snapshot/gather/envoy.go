@@ -2,6 +2,9 @@ package gather
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"slices"
 
@@ -105,5 +108,18 @@ func (r *reader) read(ctx context.Context) error {
 
 // ask puts one question and has the reply parsed.
 func (r *reader) ask(ctx context.Context, path string, parse func(io.Reader) error) error {
-	return question(ctx, r.asker, r.p.Namespace, r.p.Pod, path, parse)
+	return question(ctx, r.asker, r.p.Namespace, r.p.Pod, path, func(body io.Reader) error {
+		if err := parse(body); err != nil {
+			return fmt.Errorf("reply to %s: %w", path, ended(err))
+		}
+		return nil
+	})
+}
+
+// ended says of JSON that ends too early that it was cut off, as of any other reply.
+func ended(err error) error {
+	if bad, ok := errors.AsType[*json.SyntaxError](err); ok && bad.Error() == "unexpected end of JSON input" {
+		return fmt.Errorf("%w: %w", err, io.ErrUnexpectedEOF)
+	}
+	return err
 }

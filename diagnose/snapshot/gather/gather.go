@@ -40,6 +40,9 @@ type Options struct {
 	Deadline      time.Duration // for each proxy, default 10 s
 	Via           ask.Via       // how proxies are asked, default ask.Auto
 	Facts         *mesh.Facts   // if discovered already
+	// Logs is how the proxies' access logs are read; nil: they are not. Since bounds how far back; 0: as far as they go.
+	Logs  Logs
+	Since time.Duration
 	// Security reads also what tells who can go round the gateway: all namespaces, their pods and policies, and the nodes.
 	Security bool
 	// Set narrows what Proxies reads to one set: the pods of its gateway, which discovery need not have taken for one, and the
@@ -79,6 +82,9 @@ func Gather(ctx context.Context, c Client, o Options) (*snapshot.Snapshot, error
 		return nil, err
 	}
 	if err := g.proxies(ctx); err != nil {
+		return nil, err
+	}
+	if err := g.logs(ctx); err != nil {
 		return nil, err
 	}
 	return g.s, nil
@@ -194,6 +200,8 @@ func stateOf(err error) snapshot.State {
 		return snapshot.State{Kind: snapshot.Absent, Detail: err.Error()}
 	case errors.Is(err, kube.ErrTimeout), errors.Is(err, context.DeadlineExceeded):
 		return snapshot.State{Kind: snapshot.TimedOut, Detail: err.Error()}
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return snapshot.State{Kind: snapshot.Cut, Detail: err.Error()}
 	}
 	return snapshot.State{Kind: snapshot.Failed, Detail: err.Error()}
 }

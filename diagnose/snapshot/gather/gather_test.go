@@ -162,12 +162,13 @@ func TestSlowEnvoy(t *testing.T) {
 // TestOddReplies: an Envoy that answers half, or nonsense, or not at all.
 func TestOddReplies(t *testing.T) {
 	t.Parallel()
-	for name, text := range map[string]string{"half": `{"configs":[{"name":"a"`, "nonsense": "no healthy upstream", "nothing": ""} {
+	for text, want := range map[string]snapshot.Kind{`{"configs":[{"name":"a"`: snapshot.Cut, "no healthy upstream": snapshot.Failed, "": snapshot.Cut} {
+		name := text
 		c := working(t)
 		c.envoy = func(pod, path string) string { return text }
 		s := gathered(t, c, Options{})
 		for i := range s.Proxies {
-			if st := s.Proxies[i].State; st.Kind != snapshot.Failed || st.Detail == "" {
+			if st := s.Proxies[i].State; st.Kind != want || st.Detail == "" {
 				t.Errorf("%s: %s is %+v", name, s.Proxies[i].Name(), st)
 			}
 		}

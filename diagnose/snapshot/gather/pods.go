@@ -10,11 +10,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
-	"github.com/kubectl-egress/kubectl-egress/diagnose/trace"
-	"github.com/kubectl-egress/kubectl-egress/egress"
 	"github.com/kubectl-egress/kubectl-egress/kube"
-	"github.com/kubectl-egress/kubectl-egress/mesh"
-	"github.com/kubectl-egress/kubectl-egress/mesh/discover"
 )
 
 var podsResource = kube.Resource{Version: "v1", Resource: "pods"}
@@ -55,6 +51,23 @@ type container struct {
 	Name    string   `json:"name"`
 	Args    []string `json:"args"`
 	Restart string   `json:"restartPolicy"` // of init containers: Always makes one stay
+	Env     []struct {
+		Name  string `json:"name"`
+		Value string `json:"value"`
+	} `json:"env"`
+}
+
+// capturesDNS says whether the pod's names are looked up by Istio's DNS proxy: the injection writes what annotation, ProxyConfig and mesh
+// configuration say of it into the proxy's environment.
+func (p *pod) capturesDNS() bool {
+	for _, c := range slices.Concat(p.Spec.Containers, p.Spec.Init) {
+		for _, e := range c.Env {
+			if c.Name == proxyContainer && e.Name == "ISTIO_META_DNS_CAPTURE" {
+				return strings.EqualFold(e.Value, "true")
+			}
+		}
+	}
+	return false
 }
 
 func (p *pod) ready() bool {
@@ -104,36 +117,8 @@ func (p *pod) proxy(role snapshot.Role) snapshot.Proxy {
 		Containers: containers,
 		Namespace:  p.Metadata.Namespace, Pod: p.Metadata.Name, Role: role, IP: p.Status.IP, ServiceAccount: p.Spec.ServiceAccount,
 		Labels: p.Metadata.Labels, Owner: p.owner(), ProxyConfig: p.Metadata.Annotations["proxy.istio.io/config"],
-		Past: past,
+		Past: past, DNSCapture: p.capturesDNS(),
 	}
-}
-
-// strangers reads the gateways that routes lead to and that discovery did not take for egress gateways by their looks.
-func (g *gatherer) strangers(ctx context.Context) error {
-	wanted := map[egress.GatewayRef]bool{}
-	for _, l := range trace.Want(g.s).Lines() {
-		wanted[l.Gateway] = true
-	}
-	for _, set := range g.s.Sets {
-		wanted[set.Gateway] = true
-	}
-	for ref := range wanted {
-		if _, known := g.s.Facts.Gateway(ref); known || ref == (egress.GatewayRef{}) {
-			continue
-		}
-		gw, err := discover.Gateway(ctx, g, ref)
-		switch {
-		case err == nil:
-			g.s.Facts.Gateways = append(g.s.Facts.Gateways, gw)
-		case fatal(ctx, err):
-			return err
-		default:
-			g.note(err.Error())
-		}
-	}
-	egress.SortFunc(g.s.Facts.Gateways, func(a, b mesh.Gateway) int { return strings.Compare(a.Ref().String(), b.Ref().String()) })
-	slices.Sort(g.s.Notes)
-	return nil
 }
 
 // gatewayPods takes the ready pods of each gateway, up to a bound.
@@ -160,7 +145,7 @@ func (g *gatherer) gatewayPods(ctx context.Context) ([]snapshot.Proxy, error) {
 			out = append(out, proxy)
 		}
 		if taken > g.o.MaxPods {
-			g.note(fmt.Sprintf("gateway %s: %d of %d ready pods looked at", gw.Ref(), g.o.MaxPods, taken))
+			g.sample(snapshot.Sample{Gateway: gw.Ref(), Looked: g.o.MaxPods, Total: taken})
 		}
 	}
 	return out, nil
@@ -180,7 +165,7 @@ func (g *gatherer) workloads(ctx context.Context) ([]snapshot.Proxy, error) {
 		}
 		return []snapshot.Proxy{p.proxy(role)}, nil
 	}
-	byNamespace, err := g.firstOfEach(ctx)
+	byNamespace, total, err := g.firstOfEach(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -205,6 +190,9 @@ func (g *gatherer) workloads(ctx context.Context) ([]snapshot.Proxy, error) {
 	for _, n := range names {
 		out = append(out, byNamespace[n])
 	}
+	if total > len(out) {
+		g.sample(snapshot.Sample{Looked: len(out), Total: total})
+	}
 	return out, nil
 }
 
@@ -221,24 +209,29 @@ func (g *gatherer) busyNamespaces() []string {
 	return slices.Compact(out)
 }
 
-// firstOfEach takes one ready meshed pod of every namespace, the first by name. Who may not list all may perhaps list in one.
-func (g *gatherer) firstOfEach(ctx context.Context) (map[string]snapshot.Proxy, error) {
-	out := map[string]snapshot.Proxy{}
+// firstOfEach takes one ready meshed pod of every namespace, the first by name, and counts them all. Who may not list all may perhaps
+// list in one.
+func (g *gatherer) firstOfEach(ctx context.Context) (out map[string]snapshot.Proxy, total int, err error) {
+	out = map[string]snapshot.Proxy{}
 	read := func(namespace string) error {
-		o := kube.ListOptions{Labels: meshedPods, Restart: func() { clear(out) }}
+		total = 0
+		o := kube.ListOptions{Labels: meshedPods, Restart: func() { clear(out); total = 0 }}
 		return g.List(ctx, podsResource, namespace, o, func(raw json.RawMessage) error {
 			var p pod
 			if err := json.Unmarshal(raw, &p); err != nil {
 				return err
 			}
-			have, ok := out[p.Metadata.Namespace]
-			if p.ready() && p.meshed() && g.concerned(p.Metadata.Namespace) && (!ok || p.Metadata.Name < have.Pod) {
+			if !p.ready() || !p.meshed() || !g.concerned(p.Metadata.Namespace) {
+				return nil
+			}
+			total++
+			if have, ok := out[p.Metadata.Namespace]; !ok || p.Metadata.Name < have.Pod {
 				out[p.Metadata.Namespace] = p.proxy(snapshot.AtSidecar)
 			}
 			return nil
 		})
 	}
-	err := read("")
+	err = read("")
 	if errors.Is(err, kube.ErrForbidden) && g.o.Namespace != "" {
 		if inOne := read(g.o.Namespace); inOne == nil {
 			g.note(fmt.Sprintf("only pods of namespace %s may be listed", g.o.Namespace))
@@ -246,10 +239,10 @@ func (g *gatherer) firstOfEach(ctx context.Context) (map[string]snapshot.Proxy, 
 		}
 	}
 	if err != nil && fatal(ctx, err) {
-		return nil, err
+		return nil, 0, err
 	}
 	g.state(snapshot.Pods, stateOf(err))
-	return out, nil
+	return out, total, nil
 }
 
 // concerned says whether workloads of a namespace see the set that is looked for.

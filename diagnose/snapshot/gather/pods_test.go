@@ -94,7 +94,14 @@ func TestSampling(t *testing.T) {
 		t.Errorf("-want +got\n%s", diff)
 	}
 	slices.Sort(s.Notes)
-	notes := []string{"3 of 11 namespaces with meshed pods looked at", "gateway istio-system/egress-gateway: 2 of 10 ready pods looked at"}
+	notes := []string{
+		"2 of 10 pods of gateway istio-system/egress-gateway sampled", "3 of 11 namespaces with meshed pods looked at",
+		"3 of 12 pods with a sidecar sampled, one of a namespace",
+	}
+	samples := []snapshot.Sample{{Gateway: egress.GatewayRef{Namespace: "istio-system", Service: "egress-gateway"}, Looked: 2, Total: 10}, {Looked: 3, Total: 12}}
+	if diff := cmp.Diff(samples, s.Samples); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
 	if diff := cmp.Diff(notes, s.Notes); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
@@ -145,5 +152,58 @@ func TestStrangers(t *testing.T) {
 	c.lists["services"] = `[]`
 	if s := gathered(t, c, Options{}); !slices.ContainsFunc(s.Notes, func(n string) bool { return strings.Contains(n, "gateway own/door") }) {
 		t.Errorf("nobody says that the gateway is not there: %q", s.Notes)
+	}
+}
+
+// TestDNSCapture: the proxy's environment decides, wherever its setting came from.
+func TestDNSCapture(t *testing.T) {
+	t.Parallel()
+	for env, want := range map[string]bool{
+		`{name: ISTIO_META_DNS_CAPTURE, value: "true"}`: true, `{name: ISTIO_META_DNS_CAPTURE, value: "True"}`: true,
+		`{name: ISTIO_META_DNS_CAPTURE, value: "false"}`: false, `{name: ISTIO_META_DNS_AUTO_ALLOCATE, value: "true"}`: false,
+	} {
+		for _, list := range []string{"containers", "initContainers"} {
+			c := working(t)
+			text := strings.Replace(podText("a", "sleep-9", "sleep", ""), "{name: istio-proxy, args: [proxy, sidecar]}",
+				"{name: x, env: [{name: ISTIO_META_DNS_CAPTURE, value: \"true\"}]}", 1)
+			c.lists["pods"] = gatewayPod + strings.Replace(text, "containers: [{name: app}",
+				list+": [{name: istio-proxy, args: [proxy, sidecar], env: ["+env+"]}], other: [{name: app}", 1)
+			s := gathered(t, c, Options{})
+			if len(s.Proxies) != 2 || s.Proxies[1].DNSCapture != want {
+				t.Errorf("%s in %s: %+v", env, list, s.Proxies)
+			}
+		}
+	}
+}
+
+// TestSidecarForGateway: pods behind the Service that routes lead to, and that have a sidecar, are told by name.
+func TestSidecarForGateway(t *testing.T) {
+	t.Parallel()
+	const leads = `[{metadata: {namespace: b, name: v}, spec: {hosts: [edition.cnn.com], gateways: [mesh, g], tls: [
+		{match: [{gateways: [mesh], port: 443, sniHosts: [edition.cnn.com]}], route: [{destination: {host: out.edge.svc.cluster.local}}]},
+		{match: [{gateways: [g], port: 443, sniHosts: [edition.cnn.com]}], route: [{destination: {host: edition.cnn.com}}]}]}}]`
+	c := working(t)
+	c.lists["virtualservices"] = leads
+	c.lists["services"] = `[{metadata: {namespace: edge, name: out}, spec: {selector: {app: x}, ports: [{port: 443}]}}]`
+	c.lists["pods"] += podText("edge", "out-2", "out", "") + podText("edge", "out-1", "out", "")
+	want := []snapshot.NotGateway{
+		{Gateway: egress.GatewayRef{Namespace: "edge", Service: "out"}, Pod: "out-1", Owner: "deployment/out"},
+		{Gateway: egress.GatewayRef{Namespace: "edge", Service: "out"}, Pod: "out-2", Owner: "deployment/out"},
+	}
+	s := gathered(t, c, Options{})
+	if diff := cmp.Diff(want, s.NotGateways); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+	if len(s.Notes) == 0 || !strings.Contains(strings.Join(s.Notes, "\n"), "no pod behind it runs Envoy as a gateway") {
+		t.Errorf("notes %q", s.Notes)
+	}
+	// a pod that has no sidecar either is no gateway injected wrongly
+	c.lists["pods"] = gatewayPod + strings.ReplaceAll(podText("edge", "out-1", "out", ""), "istio-proxy", "nginx")
+	if s := gathered(t, c, Options{}); len(s.NotGateways) > 0 {
+		t.Errorf("%+v", s.NotGateways)
+	}
+	c.lists["services"] = `[{metadata: {namespace: edge, name: out}, spec: {ports: [{port: 443}]}}]`
+	if s := gathered(t, c, Options{}); len(s.NotGateways) > 0 {
+		t.Errorf("a Service without selector: %+v", s.NotGateways)
 	}
 }
