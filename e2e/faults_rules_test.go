@@ -14,7 +14,7 @@ type ruleFault struct {
 	ask    string // asked for before, where only counters tell; its answer does not matter
 	client string // empty: -client
 	rolls  string // a Deployment that the objects and the fix restart
-	byHand bool   // the fix only tells where to look
+	byHand string // the fix only tells where to look, and this is what one sees there
 	url    string // passes through the gateway afterwards; empty: nothing of the sort
 }
 
@@ -31,12 +31,15 @@ func TestFaultsOfRules(t *testing.T) {
 		{file: "EGR008", url: tls},
 		{file: "EGR009", client: "default/past", rolls: "default/past"},
 		{file: "EGR016", url: tls},
+		{file: "EGR019-mesh-only", url: tls},
 		{file: "EGR020-target", url: tls},
 		{file: "EGR021", state: "warn", url: tls},
 		{file: "EGR025", url: http},
 		{file: "EGR039", state: "warn", ask: http, url: http},
-		{file: "EGR041", state: "warn", ask: tls, byHand: true},
+		{file: "EGR041", state: "warn", ask: tls, byHand: "onnect"},
+		{file: "EGR045", client: "default/asks", rolls: "default/asks"},
 		{file: "EGR046"},
+		{file: "EGR048", rolls: "default/way-out"},
 		{file: "EGR053", state: "warn", url: tls},
 	} {
 		t.Run(f.file, func(t *testing.T) { newCluster(t).ruled(f, strings.ReplaceAll(fault(t, f.file), "IMAGE", *image)) })
@@ -77,9 +80,9 @@ func (c *cluster) ruled(f ruleFault, objects string) {
 			continue
 		}
 		told[x.Fix] = true
-		if f.byHand {
-			if r := c.run("", "bash", "-c", x.Fix); !strings.Contains(r.stdout+r.stderr, "onnect") {
-				c.t.Errorf("it shows nothing of a connection: %s", r)
+		if f.byHand != "" {
+			if r := c.run("", "bash", "-c", x.Fix); !strings.Contains(r.stdout+r.stderr, f.byHand) {
+				c.t.Errorf("it shows nothing of %q: %s", f.byHand, r)
 			}
 			return
 		}

@@ -6,6 +6,8 @@ const (
 	wiki  = "*.wikipedia.org:443"
 	nginx = "my-nginx.mesh-external.svc.cluster.local:80"
 	byHd  = "" // made by hand
+
+	demands = "mtls.example.com:80"
 )
 
 // expected says what must be found in each capture: the paths with their modes, and every finding that is no pass. Istio's default
@@ -99,6 +101,13 @@ var expected = map[string]struct {
 	"EGR041":                      {[]string{tls + " passthrough"}, []string{"skip EGR052 " + tls, "warn EGR041 " + tls}},
 	"EGR046":                      {[]string{wiki + " sni-dynamic"}, []string{"fail EGR046 " + wiki}},
 	"EGR053":                      {[]string{tls + " passthrough"}, []string{"skip EGR052 " + tls, "warn EGR053 " + tls}},
+	"EGR006":                      {[]string{tls + " passthrough"}, []string{"skip EGR052 " + tls, "warn EGR006 " + tls}},
+	"EGR019-mesh-only":            {[]string{tls + " passthrough"}, []string{"fail EGR019 " + tls}},
+	"EGR029":                      {[]string{demands + " tls-origination"}, []string{"skip EGR052 " + demands, "warn EGR029 " + demands}},
+	"EGR045":                      {[]string{wiki + " direct"}, []string{"fail EGR045 " + wiki}},
+	"EGR048":                      {[]string{tls + " passthrough"}, []string{"fail EGR048 " + tls}},
+	// a client whose names Istio's DNS proxy answers, with an address that istiod has given the host
+	"dns-capture": {[]string{tls + " passthrough"}, []string{"skip EGR052 " + tls}},
 	// the same and more by this tool
 	"set-direct":           {[]string{wiki + " direct set default/direct-wild"}, nil},
 	"set-tls-origination":  {[]string{http + " tls-origination set default/tls-orig-on"}, []string{"skip EGR052 " + http}},

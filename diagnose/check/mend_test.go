@@ -46,6 +46,9 @@ func TestFixesMendTheObjects(t *testing.T) {
 // byHand are the faults that are not in Istio's objects: pods, Secrets and containers that are not there can only be looked for, or
 // made of what the program does not know.
 var byHand = map[Code]string{
+	"EGR006": "kubectl -n default logs sleep-",
+	"EGR029": "kubectl -n istio-system create secret generic mtls-example-com-client ",
+	"EGR048": "kubectl -n default patch deployment/way-out --type=merge -p ",
 	"EGR009": "kubectl -n default patch deployment/past --type=merge -p ",
 	"EGR026": "kubectl -n istio-system get pods -l ",
 	"EGR028": "kubectl -n istio-system patch secret wrong-ca --type=merge -p ",

@@ -39,6 +39,8 @@ func weaknesses() []string {
 // goodFor names the capture of the same path in which all is well.
 func goodFor(name string) string {
 	switch said := expected[name].said[0]; {
+	case name == "EGR045":
+		return "direct-wildcard"
 	case name == "EGR030", name == "EGR031":
 		return "tls-origination-mtls"
 	case strings.HasSuffix(said, ":80"):
@@ -62,7 +64,7 @@ func TestObjectsAloneNeverFail(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s, good := load(t, name), load(t, goodFor(name))
-			if name == "EGR026" {
+			if name == "EGR026" || name == "EGR048" {
 				t.Log("the routes lead to another gateway, which these proxies do not have: nothing to compare")
 				return
 			}

@@ -43,6 +43,9 @@ func (r *Report) blame() {
 		at := slices.IndexFunc(p.Hops, func(h Hop) bool { return h.Name == f.Hop })
 		if at >= 0 && f.State == check.Fail && p.Hops[at].State == check.Unknown {
 			p.Hops[at].State, p.Hops[at].Detail = f.State, f.says()
+			for i := at + 1; i < len(p.Hops); i++ {
+				p.Hops[i].State, p.Hops[i].Detail = check.Skip, "not reached"
+			}
 		}
 		if p.unseen && (f.State == check.Fail || f.State == check.Warn) {
 			if at >= 0 && p.Hops[at].State != check.Fail {

@@ -46,3 +46,61 @@ func TestPast(t *testing.T) {
 		}
 	}
 }
+
+// TestAskedOfIstiosDNS: a workload whose names Istio's DNS proxy answers connects to the address that it gives, and to the real one
+// where it gives none.
+func TestAskedOfIstiosDNS(t *testing.T) {
+	t.Parallel()
+	given := func(host, value string) func(*snapshot.ServiceEntry) {
+		return func(e *snapshot.ServiceEntry) {
+			e.Status.Addresses = append(e.Status.Addresses, struct {
+				Value string `json:"value"`
+				Host  string `json:"host,omitempty"`
+			}{value, host})
+		}
+	}
+	for name, tt := range map[string]struct {
+		capture bool
+		change  func(*snapshot.ServiceEntry)
+		want    string
+	}{
+		"the application's own DNS":    {false, func(e *snapshot.ServiceEntry) { e.Spec.Addresses = []string{"192.0.2.1"} }, ""},
+		"no address":                   {true, func(*snapshot.ServiceEntry) {}, ""},
+		"an address of the entry":      {true, func(e *snapshot.ServiceEntry) { e.Spec.Addresses = []string{"192.0.2.1"} }, "192.0.2.1"},
+		"the first of the common kind": {true, func(e *snapshot.ServiceEntry) { e.Spec.Addresses = []string{"2001:db8::1", "192.0.2.1"} }, "192.0.2.1"},
+		"a network is no address":      {true, func(e *snapshot.ServiceEntry) { e.Spec.Addresses = []string{"192.0.2.0/24"} }, ""},
+		"one that istiod has given":    {true, given("edition.cnn.com", "240.240.0.1"), "240.240.0.1"},
+		"one for another host":         {true, given("a.example.com", "240.240.0.1"), ""},
+		"an entry that nobody sees": {true, func(e *snapshot.ServiceEntry) {
+			e.Spec.Addresses, e.Spec.ExportTo = []string{"192.0.2.1"}, []string{"shop"}
+		}, ""},
+	} {
+		s := load(t, "working-passthrough")
+		s.Objects.ServiceEntries = s.Objects.ServiceEntries[:1]
+		tt.change(&s.Objects.ServiceEntries[0])
+		for i := range s.Proxies {
+			s.Proxies[i].DNSCapture = tt.capture
+		}
+		p := Walk(s, to("edition.cnn.com", 443))
+		if got := p.Legs[0].Ask.Address; got != tt.want {
+			t.Errorf("%s: it asks for %q, want %q", name, got, tt.want)
+		}
+	}
+}
+
+// TestMadeUpAddress: what goes to the address that was asked for cannot go to one that nobody has.
+func TestMadeUpAddress(t *testing.T) {
+	t.Parallel()
+	s := load(t, "direct-wildcard")
+	s.Objects.ServiceEntries[0].Spec.Addresses = []string{"240.0.0.45"}
+	w := egress.Path{Host: "*.wikipedia.org", Port: 443, Protocol: egress.ProtocolTLS, Mode: egress.Direct}
+	if stop := Walk(s, w).Legs[0].Stop; stop != nil {
+		t.Errorf("the application looks the name up by itself: %+v", stop)
+	}
+	for i := range s.Proxies {
+		s.Proxies[i].DNSCapture = true
+	}
+	if stop := Walk(s, w).Legs[0].Stop; stop == nil || stop.Kind != MadeUp || stop.Unknown() {
+		t.Errorf("%+v", stop)
+	}
+}
