@@ -2,6 +2,7 @@ package main
 
 import (
 	"flag"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -21,6 +22,7 @@ func TestMain(m *testing.M) {
 		commands[name] = main
 		commands[name+".exe"] = main
 	}
+	maps.Copy(commands, watchedPrograms())
 	testscript.Main(m, commands)
 }
 
