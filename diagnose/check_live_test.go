@@ -12,7 +12,9 @@ import (
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/check"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/report"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/gather"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/trace"
 	"github.com/kubectl-egress/kubectl-egress/egress"
 	"github.com/kubectl-egress/kubectl-egress/kube"
 )
@@ -80,6 +82,40 @@ func TestCheckOfNothing(t *testing.T) {
 	var input *egress.InputError
 	if _, err := Check(t.Context(), absent, Options{Targets: []string{"edition.cnn.com"}}); !errors.As(err, &input) {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestCheckProbes: what requests have shown is part of the report and of its exit code, and an error of theirs leaves none.
+func TestCheckProbes(t *testing.T) {
+	t.Parallel()
+	var saw []trace.Path
+	found := check.Probed(&trace.Path{Path: egress.Path{Host: "edition.cnn.com", Port: 443}}, check.Finding{Message: "went round the gateway"})
+	o := Options{Probe: func(_ context.Context, s *snapshot.Snapshot, paths []trace.Path) ([]check.Finding, error) {
+		if s == nil {
+			t.Error("probed without a snapshot")
+		}
+		saw = paths
+		return []check.Finding{found}, nil
+	}}
+	r, err := Check(t.Context(), closed{kube.ErrAbsent}, o)
+	if err != nil || r.ExitCode != report.Failed || saw == nil {
+		t.Errorf("%v, exit code %d, paths %v", err, r.ExitCode, saw)
+	}
+	if last := r.Findings[len(r.Findings)-1]; last.Code != found.Code || last.Message != found.Message {
+		t.Errorf("last finding: %+v", last)
+	}
+	stopped := errors.New("interrupt")
+	o.Probe = func(context.Context, *snapshot.Snapshot, []trace.Path) ([]check.Finding, error) { return nil, stopped }
+	if r, err := Check(t.Context(), closed{kube.ErrAbsent}, o); !errors.Is(err, stopped) || len(r.Findings) > 0 {
+		t.Errorf("%v, %+v", err, r)
+	}
+	// A target that names nothing is told before anything is sent.
+	o = Options{Targets: []string{"edition.cnn.com"}, Probe: func(context.Context, *snapshot.Snapshot, []trace.Path) ([]check.Finding, error) {
+		t.Error("a request was sent")
+		return nil, nil
+	}}
+	if _, err := Check(t.Context(), closed{kube.ErrAbsent}, o); err == nil {
+		t.Error("a target that names nothing")
 	}
 }
 

@@ -31,6 +31,10 @@ type Options struct {
 	Since       time.Duration
 	ToolVersion string
 	Gather      gather.Options
+	// Probe, if given, has real requests sent along the paths and says what they have shown.
+	Probe func(context.Context, *snapshot.Snapshot, []trace.Path) ([]check.Finding, error)
+
+	probed []check.Finding
 }
 
 // Check diagnoses a cluster. It only reads. An error means that there is no report: the cluster cannot be reached, or a target
@@ -40,6 +44,15 @@ func Check(ctx context.Context, c gather.Client, o Options) (report.Report, erro
 	s, err := gather.Gather(ctx, c, o.Gather)
 	if err != nil {
 		return report.Report{}, err
+	}
+	if o.Probe != nil {
+		paths, err := Follow(s, o)
+		if err == nil {
+			o.probed, err = o.Probe(ctx, s, paths)
+		}
+		if err != nil {
+			return report.Report{}, err
+		}
 	}
 	r, err := Judge(s, o)
 	r.Took = time.Since(start)
@@ -68,6 +81,7 @@ func Judge(s *snapshot.Snapshot, o Options) (report.Report, error) {
 			kept = append(kept, p)
 		}
 	}
+	findings = check.WithProbes(findings, o.probed)
 	if o.Security {
 		findings = append(findings, check.Security(s, kept, o.Namespace)...)
 	}

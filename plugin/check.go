@@ -27,6 +27,7 @@ type checkCommand struct {
 	colour  *choice
 	failOn  *choice
 	wait    bool
+	probe   bool
 	timeout time.Duration
 }
 
@@ -68,6 +69,7 @@ func newCheck(t *tool) *cobra.Command {
 	f.StringArrayVar(&c.from, "from", nil, "Diagnose files instead of a cluster: a capture, an archive of istioctl bug-report, Envoy's config_dump of a sidecar and "+
 		"of a gateway, or YAML of objects; a folder stands for the files in it, - for stdin. May be given more than once")
 	c.gather.flags(cmd)
+	c.probeFlag(cmd)
 	c.colour = choose(cmd, "color", "", "Colors; auto: on a terminal, unless NO_COLOR is set", "auto", "always", "never")
 	cmd.ValidArgsFunction = t.completeTargets()
 	return cmd
@@ -119,7 +121,7 @@ func (c *checkCommand) parse(cmd *cobra.Command, args []string) error {
 		c.targets = append(c.targets, strings.TrimPrefix(a, setPrefix))
 	}
 	if len(c.from) > 0 {
-		for _, flag := range []string{"wait", "from-pod", "max-pods"} {
+		for _, flag := range []string{"wait", "from-pod", "max-pods", "probe"} {
 			if cmd.Flags().Changed(flag) {
 				return usagef(cmd, "--%s asks a cluster; what was saved (--from) is what it is", flag)
 			}
@@ -127,6 +129,9 @@ func (c *checkCommand) parse(cmd *cobra.Command, args []string) error {
 	}
 	if len(c.from) > 0 && !cmd.Flags().Changed("since") {
 		c.gather.since = 0 // all that was captured
+	}
+	if err := c.probeArgs(cmd); err != nil {
+		return err
 	}
 	return c.gather.parse(cmd)
 }
@@ -157,6 +162,7 @@ func (c *checkCommand) run(ctx context.Context) error {
 	}
 	defer client.Close()
 	options.Gather = c.gather.options(client)
+	options.Probe = c.probes(client)
 	look := func(ctx context.Context) (report.Report, error) {
 		done := c.tool.status("following the paths")
 		defer done()

@@ -105,6 +105,8 @@ func TestCheckAndCaptureFlags(t *testing.T) {
 	for line, want := range map[string]string{
 		"check --from=x --wait":           "--wait asks a cluster",
 		"check --from=x --from-pod=sleep": "--from-pod asks a cluster",
+		"check --from=x --probe":          "--probe asks a cluster",
+		"check --probe --wait":            "choose one: --probe sends requests",
 		"check --max-pods=0":              "at least one is needed",
 		"check -A -n default":             "choose one: -n or -A",
 		"check -o xml":                    "human, short, wide, json, yaml, name",

@@ -73,5 +73,6 @@ func newer() []Check {
 		nodesShared,      // EGR065
 		callerNotKnown,   // EGR066
 		everybodyAllowed, // EGR067
+		requestElsewhere, // EGR069, about requests that are sent
 	}
 }

@@ -38,7 +38,7 @@ func (r *Result) judge(o Options, s seen, row *accesslog.Row) {
 	case r.Verdict == Unknown && s.failed != "":
 		r.Reason += "; the access logs could not all be read: " + s.failed
 	case r.Verdict != Unknown && r.Reason == "" && !s.exact:
-		r.Reason = fmt.Sprintf("%s does not tell its own address (curl does): it was the sidecar's only connection to %s then", r.Tool, o.Target.Host)
+		r.Reason = fmt.Sprintf("%s did not tell its own address: it was the sidecar's only connection to %s then", r.Tool, o.Target.Host)
 	}
 }
 

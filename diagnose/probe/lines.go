@@ -152,6 +152,9 @@ func about(l *accesslog.Line, t Target, a request) bool {
 		return true // it is ours, or the line would have been passed over
 	}
 	_, port, err := net.SplitHostPort(string(l.DownstreamLocal))
-	named := string(l.Host()) == string(t.Host) || l.Host() == nil && err == nil && port == fmt.Sprint(t.Port)
+	if err == nil && port != fmt.Sprint(t.Port) {
+		return false // wget followed a redirection
+	}
+	named := string(l.Host()) == string(t.Host) || l.Host() == nil && err == nil
 	return named && !l.Time.Before(a.begin.Add(-skew)) && !l.Time.After(a.ended.Add(skew))
 }

@@ -40,6 +40,9 @@ func human(r Report, o Options) string {
 // hiddenPaths is the check that says that paths may not be seen.
 const hiddenPaths check.Code = "EGR058"
 
+// sentRequests is the check that tells of requests that were sent.
+const sentRequests check.Code = "EGR069"
+
 // because says why no path was found, if that can be said.
 func (d *drawing) because() string {
 	if d.r.Summary.Unknown > 0 || slices.ContainsFunc(d.r.Findings, func(f Finding) bool { return f.Code == hiddenPaths && f.State != check.Pass }) {
@@ -73,11 +76,12 @@ func (d *drawing) heads() []string {
 	return out
 }
 
-// findings tells of one path what is not a pass; what only limits sight is left to the sums.
+// findings tells of one path what is not a pass; what only limits sight is left to the sums. Of requests that somebody wanted to be sent
+// all is told.
 func (d *drawing) findings(path string, security bool) {
 	for _, f := range d.r.Findings {
 		quiet := f.State == check.Pass || f.State == check.Skip
-		if f.Path != path || d.guards[f.Code] != security || quiet && (!security || f.Message == "") {
+		if f.Path != path || d.guards[f.Code] != security || quiet && (f.Message == "" || !security && f.Code != sentRequests) {
 			continue
 		}
 		before, again := d.told[f.Message+f.Fix]

@@ -111,3 +111,26 @@ func TestWriteFails(t *testing.T) {
 		}
 	}
 }
+
+// TestRequestsAreTold: a pass is left to the sums, but not one about a request that was sent.
+func TestRequestsAreTold(t *testing.T) {
+	t.Parallel()
+	path := trace.Path{Path: egress.Path{Host: "edition.cnn.com", Port: 443}}
+	r := Build(Input{Paths: []trace.Path{path}, Findings: []check.Finding{
+		{Code: "EGR001", State: check.Pass, Path: path.String(), Message: "a pass"},
+		{Code: "EGR052", State: check.Skip, Path: path.String(), Message: "limits sight"},
+		check.Probed(&path, check.Finding{State: check.Pass, Message: "went through team/door", Evidence: []string{"leaves from 10.244.0.4:1"}, Fix: "nothing to mend"}),
+	}})
+	text := written(t, r, Human, Options{})
+	if !strings.Contains(text, "ok EGR069  went through team/door\n             leaves from 10.244.0.4:1\n") {
+		t.Errorf("the request is not told:\n%s", text)
+	}
+	for _, quiet := range []string{"EGR001", "a pass", "limits sight", "nothing to mend", "why:"} {
+		if strings.Contains(text, quiet) {
+			t.Errorf("%s is told:\n%s", quiet, text)
+		}
+	}
+	if r.ExitCode != Fine {
+		t.Errorf("exit code %d", r.ExitCode)
+	}
+}
