@@ -17,7 +17,7 @@ PLATFORMS      := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd6
 export GOFLAGS = -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race lint fmt docs platforms lab-build lab-up lab-load lab-down lab-status lab-test e2e demo bench clean
+.PHONY: help build test race lint fmt docs platforms lab-build lab-up lab-load lab-down lab-status lab-test e2e demo bench mutate clean
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -88,11 +88,15 @@ demo: build $(BIN)/lab ## the main job told as it goes; OFFLINE=1 from recorded 
 bench: build ## time and memory beside kubectl and istioctl: docs/benchmarks.md and the README's table
 ifeq ($(origin KUBECONFIG),command line)
 	$(GO) run ./hack/bench
+	$(GO) run ./hack/bench -judge
 else
 	$(MAKE) lab-load
 	eval "$$($(BIN)/lab env)" && $(BIN)/kubectl-egress enable --domains=edition.cnn.com --name=bench && \
-		{ $(GO) run ./hack/bench; code=$$?; $(BIN)/kubectl-egress cleanup bench --yes; exit $$code; }
+		{ $(GO) run ./hack/bench && $(GO) run ./hack/bench -judge; code=$$?; $(BIN)/kubectl-egress cleanup bench --yes; exit $$code; }
 endif
+
+mutate: ## which conditions of the checks can be wrong without any test that notices; SAMPLE=40 tries one of forty
+	nice $(GO) run ./hack/mutate -sample $(or $(SAMPLE),1) ./diagnose/check
 
 clean: ## what was built here
 	rm -rf $(BIN) dist

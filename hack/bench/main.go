@@ -34,12 +34,16 @@ func main() {
 	binary := flag.String("binary", "bin/kubectl-egress", "the plugin, stripped as released")
 	runs := flag.Int("runs", 20, "runs of each command; the median counts")
 	large := flag.Bool("scale", false, "measure sets of many domains instead, once; takes minutes")
+	many := flag.Bool("judge", false, "measure instead how check grows with the number of paths; needs no cluster")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	var err error
-	if *large {
+	switch {
+	case *large:
 		err = scale(ctx, *binary)
-	} else {
+	case *many:
+		err = judge(ctx, 5)
+	default:
 		err = run(ctx, *binary, *runs)
 	}
 	stop()
