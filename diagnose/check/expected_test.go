@@ -5,6 +5,7 @@ const (
 	http  = "edition.cnn.com:80"
 	wiki  = "*.wikipedia.org:443"
 	nginx = "my-nginx.mesh-external.svc.cluster.local:80"
+	shop  = "shop.byhand.test"
 	byHd  = "" // made by hand
 
 	demands = "mtls.example.com:80"
@@ -108,6 +109,14 @@ var expected = map[string]struct {
 	"EGR048":                      {[]string{tls + " passthrough"}, []string{"fail EGR048 " + tls}},
 	// a client whose names Istio's DNS proxy answers, with an address that istiod has given the host
 	"dns-capture": {[]string{tls + " passthrough"}, []string{"skip EGR052 " + tls}},
+	// what people make by hand that no document has: a host some of whose paths go through the gateway, TCP by address, a gateway that
+	// takes over from another, and the two halves of a path in two objects, with nothing in the gateway's name or labels to tell it
+	"some-paths":    {[]string{shop + ":80 http"}, []string{"skip EGR052 " + shop + ":80"}},
+	"tcp-address":   {[]string{shop + ":444 passthrough"}, []string{"skip EGR052 " + shop + ":444"}},
+	"two-gateways":  {[]string{shop + ":443 passthrough"}, []string{"skip EGR052 " + shop + ":443"}},
+	"split-routes":  {[]string{shop + ":443 passthrough"}, []string{"skip EGR052 " + shop + ":443"}},
+	"EGR024-others": {[]string{shop + ":80 http"}, []string{"skip EGR052 " + shop + ":80", "warn EGR024 " + shop + ":80"}},
+	"EGR068":        {[]string{http + " http"}, []string{"fail EGR068 " + http}},
 	// the same and more by this tool
 	"set-direct":           {[]string{wiki + " direct set default/direct-wild"}, nil},
 	"set-tls-origination":  {[]string{http + " tls-origination set default/tls-orig-on"}, []string{"skip EGR052 " + http}},

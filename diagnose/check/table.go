@@ -64,7 +64,7 @@ func newer() []Check {
 		unexplained,      // EGR056
 		setUnreadable,    // EGR057
 		pathsHidden,      // EGR058
-		networkOpen,      // EGR059, this and those that follow: checks of security
+		networkOpen,      // EGR059, this and those to EGR067: checks of security
 		networkTooTight,  // EGR060
 		unknownHostsPass, // EGR061
 		withoutSidecar,   // EGR062
@@ -74,5 +74,6 @@ func newer() []Check {
 		callerNotKnown,   // EGR066
 		everybodyAllowed, // EGR067
 		requestElsewhere, // EGR069, about requests that are sent
+		filesNotThere,    // EGR068
 	}
 }

@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/trace"
@@ -18,6 +19,10 @@ var tlsModesDiffer = Check{
 	Needs:    []snapshot.Source{snapshot.Gateways, snapshot.VirtualServices, snapshot.DestinationRules},
 	Run: func(s *snapshot.Snapshot, p trace.Path) []Finding {
 		legs := stopped(&p, egress.AtGateway, trace.NoChain, trace.PlainToTLS, trace.TLSToPlain)
+		others := len(legs) == 0
+		if others {
+			legs = stopped(&p, egress.AtGateway, trace.Bystander)
+		}
 		if len(legs) == 0 {
 			return nil
 		}
@@ -29,7 +34,10 @@ var tlsModesDiffer = Check{
 			switch {
 			case istio && !o.ends() && begins(s, &p, legs[0]):
 				return []Finding{endHere(s, &p, legs, o)}
-			case !istio && o.ends() && !wantsTLS(s, &p):
+			case istio || !o.ends() || wantsTLS(s, &p, legs[0]):
+			case others:
+				return []Finding{beginForOthers(s, &p, legs, o)}
+			default:
 				return []Finding{beginThere(s, &p, legs, o)}
 			}
 		}
@@ -47,11 +55,11 @@ func begins(s *snapshot.Snapshot, p *trace.Path, leg *trace.Leg) bool {
 	return rule == nil || tls != nil && tls.Mode == "ISTIO_MUTUAL"
 }
 
-// wantsTLS says whether every route to the gateway leads to a subset with TLS already.
-func wantsTLS(s *snapshot.Snapshot, p *trace.Path) bool {
+// wantsTLS says whether for the clients of a leg every route to the gateway leads to a subset with TLS already.
+func wantsTLS(s *snapshot.Snapshot, p *trace.Path, leg *trace.Leg) bool {
 	client := p.Gateway.Namespace
-	if sidecars := p.At(egress.AtSidecar); len(sidecars) > 0 {
-		client = sidecars[0].Proxy.Namespace
+	if len(leg.From) > 0 {
+		client = leg.From[0]
 	}
 	routes := slices.DeleteFunc(p.Wanted.Toward(string(p.Host), p.Port), func(l trace.Line) bool { return !l.ForMesh() })
 	return len(routes) > 0 && !slices.ContainsFunc(routes, func(l trace.Line) bool {
@@ -71,6 +79,26 @@ func endHere(s *snapshot.Snapshot, p *trace.Path, legs []*trace.Leg, o opened) F
 		f.Fix = patch(f.Object, replace(path, fields{"mode": "DISABLE"}))
 	}
 	return f
+}
+
+// beginForOthers mends clients that do not begin TLS since their namespace does not have the rule of those for whom the path was made:
+// the gateway's namespace, where all look, gets it as well.
+func beginForOthers(s *snapshot.Snapshot, p *trace.Path, legs []*trace.Leg, o opened) Finding {
+	f := because(legs)
+	f.State = Warn // the path works; others that see its routes are hit by it
+	for _, l := range p.Wanted.Toward(string(p.Host), p.Port) {
+		rule, path, tls := settings(s, p, l.VirtualService.Namespace, l.Subset, l.ToPort)
+		if rule == nil || tls == nil {
+			continue
+		}
+		f.Object = object("DestinationRule", rule.Meta, "metadata.namespace")
+		f.Message = fmt.Sprintf("server %d of Gateway %s ends TLS (%s), and DestinationRule %s has sidecars of its own namespace begin it; those of %s send plain text",
+			o.Server.Port.Number, o.Gateway, o.Server.TLS.Mode, rule, strings.Join(legs[0].From, ", "))
+		f.Evidence = append(f.Evidence, fmt.Sprintf("%s of it is not looked at from there", field(path)))
+		f.Fix, _, _ = strings.Cut(move(f.Object, p.Gateway.Namespace, add("/spec/exportTo", []string{"*"})), "\n")
+		return f
+	}
+	return beginThere(s, p, legs, o)
 }
 
 // beginThere mends sidecars that do not begin what the gateway wants to end: a subset with Istio's TLS, and the route to it.

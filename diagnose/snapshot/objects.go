@@ -123,6 +123,7 @@ type RouteMatch struct {
 	Gateways        []string          `json:"gateways,omitempty"` // empty: those of the VirtualService
 	Port            int               `json:"port,omitempty"`
 	SNIHosts        []string          `json:"sniHosts,omitempty"`
+	Subnets         []string          `json:"destinationSubnets,omitempty"` // addresses and networks, of tls and tcp
 	SourceNamespace string            `json:"sourceNamespace,omitempty"`
 	SourceLabels    map[string]string `json:"sourceLabels,omitempty"`
 

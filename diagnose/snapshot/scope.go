@@ -125,8 +125,9 @@ func (v *VirtualService) qualify(names []string) []string {
 	return out
 }
 
-// GatewayNamed resolves the name of a Gateway as Istio does: Mesh, or NAMESPACE/NAME for what is written as that, as ./NAME or NAME
-// (the object's own namespace), or as people did before Istio 1.1: NAME.NAMESPACE and NAME.NAMESPACE.svc.DOMAIN.
+// GatewayNamed resolves the name of a Gateway as Istio does: Mesh, or NAMESPACE/NAME for what is written as that, as NAME (or ./NAME,
+// which only its admission webhook refuses: the object's own namespace), or as people did before Istio 1.1: NAME.NAMESPACE and
+// NAME.NAMESPACE.svc.DOMAIN.
 func (v *VirtualService) GatewayNamed(name string) string {
 	if name == Mesh {
 		return name

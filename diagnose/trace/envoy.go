@@ -44,6 +44,10 @@ func (w *walker) envoy(leg *Leg, ask Ask) {
 			return
 		}
 		ask = ask.unwrap()
+		if name := leg.lacks(chain.TLS); name != "" {
+			leg.stop(NoSecret, "chain", "listener %s ends TLS with %s, which %s has not got", l.Name, name, leg.Proxy.Name())
+			return
+		}
 	}
 	w.filters(leg, ask, l, chain, c.sni)
 }
@@ -201,6 +205,11 @@ func (w *walker) exits(leg *Leg, ask Ask, cluster string, weighted []admin.Weigh
 		e := Exit{Cluster: c, Weight: percent(share.Weight, total), Hosts: w.hosts(leg.Proxy, c.Name), Ask: ask, Lookup: leg.lookup}
 		if c.TLS != nil {
 			e.Ask = ask.wrap(Layer{SNI: c.TLS.SNI, ALPN: c.TLS.ALPN, Mode: c.TLS.Mode})
+			if name := leg.lacks(c.TLS); name != "" {
+				leg.stop(NoSecret, "cluster", "cluster %s begins TLS with %s, which %s has not got", c.Name, name, leg.Proxy.Name())
+				leg.Stop.Cluster = c.Name
+				return
+			}
 		}
 		if name := internal(c); name != "" {
 			leg.Internal++
@@ -214,6 +223,17 @@ func (w *walker) exits(leg *Leg, ask Ask, cluster string, weighted []admin.Weigh
 		}
 		leg.Exits = append(leg.Exits, e)
 	}
+}
+
+// lacks names a secret that TLS needs and Envoy still waits for. A listener or cluster in force may do so all the same: Envoy waits
+// for secrets of the proxy's own agent, which are those of files, no longer than 15 seconds.
+func (l *Leg) lacks(t *admin.TLS) string {
+	for _, s := range l.Proxy.Config.Secrets {
+		if s.Warming && s.Name != "" && (s.Name == t.Certificate || s.Name == t.Validation) {
+			return s.Name
+		}
+	}
+	return ""
 }
 
 func percent(weight, total int) int {

@@ -51,18 +51,21 @@ func (w *Wanted) Servers(host string) []Opened { return w.servers.get(host) }
 
 // index goes through the objects once.
 func (w *Wanted) index() {
+	for i := range w.s.Objects.ServiceEntries {
+		e := &w.s.Objects.ServiceEntries[i]
+		for _, h := range e.Spec.Hosts {
+			w.entries.add(h, e)
+		}
+	}
+	for i := range w.s.Objects.VirtualServices {
+		w.outward(&w.s.Objects.VirtualServices[i])
+	}
 	for i := range w.s.Objects.VirtualServices {
 		w.all = append(w.all, w.linesOf(&w.s.Objects.VirtualServices[i])...)
 	}
 	for _, l := range w.all {
 		for _, h := range l.Hosts {
 			w.lines.add(h, l)
-		}
-	}
-	for i := range w.s.Objects.ServiceEntries {
-		e := &w.s.Objects.ServiceEntries[i]
-		for _, h := range e.Spec.Hosts {
-			w.entries.add(h, e)
 		}
 	}
 	for i := range w.s.Objects.Gateways {

@@ -99,7 +99,7 @@ func (w *Walker) judgeOutside(p *Path, leg *Leg, e *Exit, who string) {
 	case c.Type == admin.DynamicForward:
 		// it has a host only once somebody asked for one
 		w.judgeLookup(p, leg, e, who)
-	case c.Type == admin.OriginalDst && leg.Hop == egress.AtSidecar && leg.Ask.Address != "":
+	case c.Type == admin.OriginalDst && leg.Hop == egress.AtSidecar && leg.Ask.Address != "" && w.given(p, leg.Proxy) == leg.Ask.Address:
 		leg.stop(MadeUp, "endpoint", "%s sends %s on to the address that the application asked for, and Istio's DNS proxy has told it %s: cluster %s (%s)",
 			who, p, leg.Ask.Address, c.Name, c.Type)
 	case c.Type == admin.OriginalDst && leg.Hop == egress.AtSidecar:

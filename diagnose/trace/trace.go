@@ -44,6 +44,8 @@ type Leg struct {
 	Stop     *Stop // nil: the way goes on as it should
 	// Refused are the last changes that the proxy did not take, of whatever listener or cluster.
 	Refused []Refusal
+	// From are the namespaces of the sidecars that come in this way; of legs at a gateway only.
+	From []string
 
 	lookup *Lookup // of the chain that is being followed
 }
@@ -90,6 +92,7 @@ const (
 	NoRoute     Kind = "no-route"      // no route for the request (404 NR)
 	Answered    Kind = "answered"      // the proxy answers or redirects by itself
 	NoCluster   Kind = "no-cluster"    // the route names a cluster that does not exist (NC)
+	NoSecret    Kind = "no-secret"     // TLS waits for a certificate or CA that the proxy has not got
 	NoEndpoint  Kind = "no-endpoint"   // the cluster has no usable endpoint (UH)
 	PlainToTLS  Kind = "plain-to-tls"  // plain text meets a chain that ends TLS
 	TLSToPlain  Kind = "tls-to-plain"  // Istio's TLS meets a chain that does not end it
@@ -112,6 +115,7 @@ type Stop struct {
 	Kind    Kind
 	Step    string   // the step that failed: listener, chain, route, cluster, endpoint
 	Cluster string   // the cluster in question, if it got that far
+	Was     Kind     // of a Bystander: how it ends for those
 	Says    string   // one sentence with the values
 	Detail  []string // further evidence
 }

@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -49,7 +50,7 @@ func Walk(s *snapshot.Snapshot, p egress.Path) Path { return New(s).Walk(p) }
 func (w *Walker) Walk(p egress.Path) Path {
 	out := Path{Path: p, Wanted: w.wanted, Sample: w.sample(p.Host)}
 	out.Want, _ = w.s.Facts.Gateway(p.Gateway)
-	seen := map[string]bool{}
+	seen := map[string]int{} // where in onward
 	var onward []Leg
 	for i := range w.s.Proxies {
 		proxy := &w.s.Proxies[i]
@@ -58,14 +59,19 @@ func (w *Walker) Walk(p egress.Path) Path {
 		}
 		leg := w.sidecar(&out, proxy)
 		for _, next := range w.gateways(&out, &leg) {
-			if key := next.Ask.key() + "@" + podOf(next); !seen[key] {
-				seen[key] = true
-				onward = append(onward, next)
+			key := next.Ask.key() + "@" + podOf(next)
+			i, known := seen[key]
+			if !known {
+				i = len(onward)
+				seen[key], onward = i, append(onward, next)
+			}
+			if !slices.Contains(onward[i].From, proxy.Namespace) {
+				onward[i].From = append(onward[i].From, proxy.Namespace)
 			}
 		}
 		out.Legs = append(out.Legs, leg)
 	}
-	w.bystanders(&out)
+	w.bystanders(&out, onward)
 	if len(out.Legs) == 0 {
 		out.Legs = append(out.Legs, Leg{Hop: egress.AtSidecar, Proxy: &snapshot.Proxy{}, Stop: w.nobody()})
 	}
@@ -73,15 +79,15 @@ func (w *Walker) Walk(p egress.Path) Path {
 	return out
 }
 
-// bystanders tells clients for whom the path was made from those that only see its routes: where it works in the namespace of the
-// routes, and elsewhere the gateway's subset is not found, as with the documents' objects, the path works and others are hit by it.
-func (w *Walker) bystanders(p *Path) {
+// bystanders tells clients for whom the path was made from those that only see its routes. The documents' objects work in the
+// namespace of the routes, where their DestinationRule is too; elsewhere the gateway's subset is not found, or the gateway gets
+// plain text where it ends Istio's TLS. The path works, and others are hit by it.
+func (w *Walker) bystanders(p *Path, onward []Leg) {
 	home := map[string]bool{}
 	for _, l := range w.wanted.Toward(string(p.Host), p.Port) {
 		home[l.VirtualService.Namespace] = true
 	}
-	works := slices.ContainsFunc(p.Legs, func(l Leg) bool { return l.Stop == nil && home[l.Proxy.Namespace] })
-	if !works {
+	if !slices.ContainsFunc(p.Legs, func(l Leg) bool { return l.Stop == nil && home[l.Proxy.Namespace] }) {
 		return
 	}
 	for i := range p.Legs {
@@ -90,10 +96,21 @@ func (w *Walker) bystanders(p *Path) {
 			continue
 		}
 		if name, ok := ParseCluster(l.Stop.Cluster); ok && name.Subset != "" && w.isGateway(p, name.Host) {
-			l.Stop.Kind = Bystander
+			l.Stop.bystander()
+		}
+	}
+	athome := func(l *Leg) bool { return slices.ContainsFunc(l.From, func(n string) bool { return home[n] }) }
+	if !slices.ContainsFunc(onward, func(l Leg) bool { return l.Stop == nil && athome(&l) }) {
+		return
+	}
+	for i := range onward {
+		if l := &onward[i]; l.Stop != nil && !athome(l) && (l.Stop.Kind == NoChain || l.Stop.Kind == PlainToTLS) {
+			l.Stop.bystander()
 		}
 	}
 }
+
+func (s *Stop) bystander() { s.Was, s.Kind = s.Kind, Bystander }
 
 // nobody says why there is no sidecar to look at.
 func (w *Walker) nobody() *Stop {
@@ -179,7 +196,7 @@ func (w *walker) given(p *Path, proxy *snapshot.Proxy) string {
 // sidecar follows the path through one sidecar and judges where it leaves.
 func (w *Walker) sidecar(p *Path, proxy *snapshot.Proxy) Leg {
 	leg := Leg{Hop: egress.AtSidecar, Proxy: proxy, Ask: p.application(), Refused: w.index(proxy).refused}
-	leg.Ask.Address = w.given(p, proxy)
+	leg.Ask.Address = cmp.Or(w.given(p, proxy), w.destination(p, proxy))
 	if proxy.State.Kind != snapshot.Read {
 		leg.stop(Unread, "proxy", "the sidecar of %s could not be read: %s", proxy.Name(), proxy.State.Detail)
 		return leg

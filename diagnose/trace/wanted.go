@@ -57,11 +57,12 @@ type Wanted struct {
 	lines   byHost[Line]
 	entries byHost[*snapshot.ServiceEntry]
 	servers byHost[Opened]
+	out     map[string]bool // hosts that some VirtualService leads from a Gateway to the outside
 }
 
 // Want goes through the objects of a snapshot, which must not change afterwards.
 func Want(s *snapshot.Snapshot) *Wanted {
-	w := &Wanted{s: s, lines: byHost[Line]{}, entries: byHost[*snapshot.ServiceEntry]{}, servers: byHost[Opened]{}}
+	w := &Wanted{s: s, lines: byHost[Line]{}, entries: byHost[*snapshot.ServiceEntry]{}, servers: byHost[Opened]{}, out: map[string]bool{}}
 	w.index()
 	return w
 }
@@ -146,10 +147,43 @@ func (w *Wanted) gatewayOf(l Line) egress.GatewayRef {
 		return ref
 	}
 	foreign := !slices.ContainsFunc(l.Hosts, func(h string) bool { return strings.HasSuffix(h, domain) || !strings.Contains(h, ".") })
-	if foreign && leadsOut(w.s, l.VirtualService) {
+	if foreign && (leadsOut(w.s, l.VirtualService) || slices.ContainsFunc(l.Hosts, func(h string) bool { return w.out[strings.ToLower(h)] })) {
 		return ref
 	}
 	return egress.GatewayRef{}
+}
+
+// outward notes the hosts that a VirtualService leads from a Gateway object to a host outside: the second half of an egress
+// configuration, whose first half may stand in another object.
+func (w *Wanted) outward(v *snapshot.VirtualService) {
+	lead := func(hosts []string, matches []snapshot.RouteMatch, to []snapshot.Destination) {
+		var bound []string
+		for i := range matches {
+			bound = append(bound, v.Applies(&matches[i])...)
+		}
+		if len(matches) == 0 {
+			bound = v.Bound()
+		}
+		if !slices.ContainsFunc(bound, func(g string) bool { return g != snapshot.Mesh }) {
+			return
+		}
+		outside := slices.ContainsFunc(to, func(d snapshot.Destination) bool {
+			host := w.s.FullHost(d.Destination.Host, v.Namespace)
+			return slices.ContainsFunc(w.entries[strings.ToLower(host)], func(e *snapshot.ServiceEntry) bool { return e.Spec.Location != "MESH_INTERNAL" })
+		})
+		for _, h := range hosts {
+			w.out[strings.ToLower(h)] = w.out[strings.ToLower(h)] || outside
+		}
+	}
+	for i := range v.Spec.HTTP {
+		lead(v.Spec.Hosts, v.Spec.HTTP[i].Match, v.Spec.HTTP[i].Route)
+	}
+	for i := range v.Spec.TLS {
+		lead(v.Spec.Hosts, v.Spec.TLS[i].Match, v.Spec.TLS[i].Route)
+	}
+	for i := range v.Spec.TCP {
+		lead(v.Spec.Hosts, v.Spec.TCP[i].Match, v.Spec.TCP[i].Route)
+	}
 }
 
 // leadsOut says whether an object sends some of its own hosts to themselves, as the second half of an egress configuration does

@@ -89,13 +89,20 @@ func (r *reader) read(ctx context.Context) error {
 		r.p.Hosts, err = admin.ReadHosts(body)
 		return err
 	})
-	if err != nil || r.p.Role != snapshot.AtGateway {
+	if err != nil {
 		return err
 	}
-	for _, l := range []string{admin.DynamicSecrets, admin.DynamicWarmingSecrets} {
+	secrets := []string{admin.DynamicWarmingSecrets} // what is missing stops a path at a sidecar, too
+	if r.p.Role == snapshot.AtGateway {
+		secrets = append(secrets, admin.DynamicSecrets)
+	}
+	for _, l := range secrets {
 		if err := r.ask(ctx, "/config_dump?resource="+l+names, config(l)); err != nil {
 			return err
 		}
+	}
+	if r.p.Role != snapshot.AtGateway {
+		return nil
 	}
 	if err := r.ask(ctx, "/config_dump?mask=bootstrap.stats_config.stats_matcher", config("")); err != nil {
 		return err
