@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -168,8 +169,8 @@ func clash(s *snapshot.Snapshot, p *trace.Path, ours opened) (theirs opened, why
 	port := target(p.Want, ours.Server.Port.Number)
 	for i := range s.Objects.Gateways {
 		g := &s.Objects.Gateways[i]
-		if g == ours.Gateway || !selects(g, p.Want) {
-			continue
+		if g == ours.Gateway || !selects(g, p.Want) || madeUp(p) && !maps.Equal(g.Spec.Selector, ours.Gateway.Spec.Selector) {
+			continue // of pods that are made up it is not known that they have the labels of both
 		}
 		for j := range g.Spec.Servers {
 			theirs = opened{trace.Opened{Gateway: g, Server: &g.Spec.Servers[j], Index: j}}

@@ -58,8 +58,11 @@ func begins(s *snapshot.Snapshot, p *trace.Path, leg *trace.Leg) bool {
 // wantsTLS says whether for the clients of a leg every route to the gateway leads to a subset with TLS already.
 func wantsTLS(s *snapshot.Snapshot, p *trace.Path, leg *trace.Leg) bool {
 	client := p.Gateway.Namespace
-	if len(leg.From) > 0 {
+	switch sidecars := p.At(egress.AtSidecar); {
+	case len(leg.From) > 0:
 		client = leg.From[0]
+	case len(sidecars) > 0:
+		client = sidecars[0].Proxy.Namespace
 	}
 	routes := slices.DeleteFunc(p.Wanted.Toward(string(p.Host), p.Port), func(l trace.Line) bool { return !l.ForMesh() })
 	return len(routes) > 0 && !slices.ContainsFunc(routes, func(l trace.Line) bool {
