@@ -73,7 +73,7 @@ func newer() []Check {
 		nodesShared,      // EGR065
 		callerNotKnown,   // EGR066
 		everybodyAllowed, // EGR067
-		requestElsewhere, // EGR069, about requests that are sent
 		filesNotThere,    // EGR068
+		requestElsewhere, // EGR069, about requests that are sent
 	}
 }
