@@ -21,16 +21,18 @@ type heldSecret struct {
 		Issuer  string    `json:"issuer"`
 		Expires time.Time `json:"expires"`
 	} `json:"certificates"`
-	Problems []struct {
-		State   string `json:"state"`
-		Message string `json:"message"`
-	} `json:"problems"`
+	Problems []problem `json:"problems"`
 }
 
-// certs runs `certs -o json` on the gateway, whatever its verdict, and gives what the first pod holds.
-func (c *cluster) certs(code int) map[string]heldSecret {
-	c.t.Helper()
-	r := c.plugin(code, "certs", c.gateway, "-o", "json")
+// problem is one of a secret's.
+type problem struct {
+	State   string `json:"state"`
+	Message string `json:"message"`
+}
+
+// decodeHeld reads `certs -o json`: what the first pod holds, and the summary.
+func decodeHeld(t *testing.T, r result) (held map[string]heldSecret, summary map[string]int) {
+	t.Helper()
 	var list struct {
 		Items []struct {
 			Held []heldSecret `json:"held"`
@@ -38,14 +40,22 @@ func (c *cluster) certs(code int) map[string]heldSecret {
 		Summary map[string]int `json:"summary"`
 	}
 	if err := json.Unmarshal([]byte(r.stdout), &list); err != nil || len(list.Items) == 0 {
-		c.t.Fatalf("certs -o json: %v\n%s", err, r)
+		t.Fatalf("certs -o json: %v\n%s", err, r)
 	}
-	if (list.Summary["fail"] > 0) != (code == 3) {
-		c.t.Errorf("%d problems and exit code %d\n%s", list.Summary["fail"], code, r)
-	}
-	held := map[string]heldSecret{}
+	held = map[string]heldSecret{}
 	for _, h := range list.Items[0].Held {
 		held[h.Name] = h
+	}
+	return held, list.Summary
+}
+
+// certs runs `certs -o json` on the gateway, whatever its verdict, and gives what the first pod holds.
+func (c *cluster) certs(code int) map[string]heldSecret {
+	c.t.Helper()
+	r := c.plugin(code, "certs", c.gateway, "-o", "json")
+	held, summary := decodeHeld(c.t, r)
+	if (summary["fail"] > 0) != (code == 3) {
+		c.t.Errorf("%d problems and exit code %d\n%s", summary["fail"], code, r)
 	}
 	if strings.Contains(r.stdout, "PRIVATE") || strings.Contains(r.stdout, "redacted") {
 		c.t.Error("something of a private key is printed")
@@ -167,4 +177,5 @@ spec:
 	if h := held["default"]; len(h.Problems) == 0 || !strings.Contains(h.Problems[0].Message, "e2e-wrong-name accepts spiffe://cluster.local/ns/e2e/sa/nobody") {
 		t.Errorf("a rule that accepts another name: %+v", h)
 	}
+	c.certsFaults(server)
 }

@@ -72,7 +72,7 @@ func (c *certsCommand) run(ctx context.Context) error {
 		return err
 	}
 	defer client.Close()
-	c.options.Via, c.options.Now = ask.Via(c.via.value), time.Now()
+	c.options.Via, c.options.Now, c.options.Logs = ask.Via(c.via.value), time.Now(), client
 	done := c.tool.status("asking the gateways")
 	pods, notes, err := held.Look(ctx, client, c.options)
 	done()

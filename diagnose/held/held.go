@@ -36,6 +36,7 @@ type Options struct {
 	Via     ask.Via
 	Soon    time.Duration // what ends within this is told
 	Now     time.Time
+	Logs    Logs // of the gateways' access logs; nil: they are not read
 }
 
 // Client is what looking needs of a kube.Client.
@@ -129,7 +130,8 @@ func (l *looker) pod(ctx context.Context, gw mesh.Gateway, w wanted, p *certs.Po
 		terms.Identity = "spiffe://" + l.facts.TrustDomain + "/ns/" + gw.Namespace + "/sa/" + gw.ServiceAccount
 	}
 	terms.Judge(p.Held)
-	return nil
+	l.refused(one, p)
+	return ctx.Err()
 }
 
 // read asks a pod for its secrets, and for the files that its Envoy took certificates from.

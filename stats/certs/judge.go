@@ -71,6 +71,23 @@ func (h *Held) add(level Level, fix, format string, args ...any) {
 	h.Problems = append(h.Problems, Problem{Level: level, Says: fmt.Sprintf(format, args...), Fix: fix})
 }
 
+// Refused says that Envoy did not accept the certificate of a cluster's server by this CA, as its access log has it.
+func (h *Held) Refused(cluster string, at time.Time, why string) {
+	fix := "have it hold the CA that signed the server's certificate (EGR028)"
+	if name, ours := strings.CutPrefix(h.Name, "kubernetes://"); ours {
+		fix = "put the CA that signed the server's certificate into Secret " + strings.TrimSuffix(name, "-cacert") + " as ca.crt (EGR028)"
+	}
+	if strings.Contains(why, "SAN") {
+		fix = "compare subjectAltNames of the rule with the names in the server's certificate (EGR034)"
+	}
+	_, reason, told := strings.Cut(why, "CERTIFICATE_VERIFY_FAILED:")
+	if !told {
+		reason = why
+	}
+	reason, _, _ = strings.Cut(reason, ":TLS_error_end")
+	h.add(Fail, fix, "it does not accept the server of %s, at %s: %s", cluster, at.UTC().Format(time.RFC3339), strings.ReplaceAll(reason, "_", " "))
+}
+
 func (t Terms) warming(h *Held) {
 	name, ours := strings.CutPrefix(h.Name, "kubernetes://")
 	if !ours {
