@@ -144,6 +144,7 @@ func TestCertsCredential(t *testing.T) {
 			t.Errorf("the table has no %s\n%s", name, r)
 		}
 	}
+	c.certsFaults(server)
 
 	c.apply(`
 apiVersion: networking.istio.io/v1
@@ -177,5 +178,4 @@ spec:
 	if h := held["default"]; len(h.Problems) == 0 || !strings.Contains(h.Problems[0].Message, "e2e-wrong-name accepts spiffe://cluster.local/ns/e2e/sa/nobody") {
 		t.Errorf("a rule that accepts another name: %+v", h)
 	}
-	c.certsFaults(server)
 }
