@@ -53,6 +53,7 @@ func TestLogSteps(t *testing.T) {
 	} {
 		c.logStep(s)
 	}
+	c.logFormats()
 }
 
 // installForLogs makes the gateway, and the documents' server that demands a client certificate.
