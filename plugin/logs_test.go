@@ -191,3 +191,28 @@ func TestEveryWordIsPlain(t *testing.T) {
 		}
 	}
 }
+
+// TestNoAllocationPerLine: what is read, filtered and printed for programs leaves no garbage behind; what is put into words for people
+// has some strings a line, and no more.
+func TestNoAllocationPerLine(t *testing.T) {
+	const lines = 100
+	chunk := []byte(strings.Repeat(gatewayLine, lines))
+	s := logstream.Source{Kind: accesslog.Gateway, Namespace: "gw", Pod: "egress-1", Container: "istio-proxy"}
+	for format, most := range map[string]float64{formatJSON: 0, formatRaw: 0, "text": 10, formatWide: 13} {
+		p, out, _ := printing(format, false, nil)
+		p.filter = accesslog.Filter{Hosts: []egress.Host{"edition.cnn.com"}}
+		p.sieve = p.filter.Sieve()
+		got := testing.AllocsPerRun(20, func() {
+			out.Reset()
+			if err := p.take(s, chunk); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if got > most*lines {
+			t.Errorf("%s: %.0f allocations for %d lines", format, got, lines)
+		}
+		if n := bytes.Count(out.Bytes(), []byte("\n")); n != lines {
+			t.Errorf("%s: %d lines of %d", format, n, lines)
+		}
+	}
+}
