@@ -4,6 +4,8 @@ GO             ?= go
 VERSION        ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 GOLANGCI       := v2.15.0
 GOFUMPT        := v0.12.0
+GORELEASER     := v2.15.4
+KREW           := v0.5.0
 PACKAGE        := github.com/kubectl-egress/kubectl-egress
 LDFLAGS        := -s -w -X $(PACKAGE)/plugin.version=$(VERSION)
 # What others wrote is linked and hardly used here: not inlining in it saves 2.8 MB and costs no time. What is ours comes last and
@@ -17,10 +19,10 @@ PLATFORMS      := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd6
 export GOFLAGS = -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race lint fmt docs platforms lab-build lab-up lab-load lab-down lab-status lab-test e2e demo bench mutate clean
+.PHONY: help build test race lint fmt docs picture krew krew-check platforms dist reproducible release-check lab-build lab-up lab-load lab-down lab-status lab-test e2e demo bench mutate clean
 
 help: ## say what can be made
-	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 build: ## the plugin, as released: bin/kubectl-egress
 	CGO_ENABLED=0 $(GO) build -trimpath $(GCFLAGS) -ldflags='$(LDFLAGS)' -o $(BIN)/kubectl-egress ./cmd/kubectl-egress
@@ -49,6 +51,21 @@ platforms: ## the plugin for every platform it is released for: dist/OS-ARCH
 		echo "$$p"; \
 		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build -trimpath $(GCFLAGS) -ldflags='$(LDFLAGS)' -o dist/$${p%/*}-$${p#*/}/ ./cmd/kubectl-egress; \
 	done
+
+dist: ## what is released: archives of every platform, checksums, krew's manifest, in dist
+	$(GO) run ./hack/release -version $(VERSION)
+
+reproducible: ## every platform compiles, and a build elsewhere gives the same bytes (TWICE=all: of every platform)
+	TWICE='$(TWICE)' hack/reproducible.sh
+
+krew: ## .krew.yaml, from .goreleaser.yaml
+	$(GO) run ./hack/release -krew
+
+krew-check: $(BIN)/krew-$(KREW)/krew ## krew's own validator, and krew itself installs what was built
+	hack/krew.sh $(BIN)/krew-$(KREW)
+
+release-check: $(BIN)/goreleaser-$(GORELEASER) ## goreleaser reads its configuration and would build the same bytes (compiles goreleaser: minutes)
+	hack/goreleaser.sh $<
 
 $(BIN)/lab: $(shell find lab -name '*.go' -o -name 'go.*' -o -name '*.yaml' 2>/dev/null)
 	cd lab && $(GO) build -o $(BIN)/lab .
@@ -109,3 +126,14 @@ $(BIN)/golangci-lint-$(GOLANGCI):
 $(BIN)/gofumpt-$(GOFUMPT):
 	GOBIN=$(BIN) $(GO) install mvdan.cc/gofumpt@$(GOFUMPT)
 	mv $(BIN)/gofumpt $@
+
+$(BIN)/goreleaser-$(GORELEASER):
+	GOBIN=$(BIN) $(GO) install github.com/goreleaser/goreleaser/v2@$(GORELEASER)
+	mv $(BIN)/goreleaser $@
+
+# krew says nowhere which of its versions are withdrawn, which `go install` wants to know: a module of its own asks for none of that.
+$(BIN)/krew-$(KREW)/krew:
+	mkdir -p $(@D)
+	cd $$(mktemp -d) && $(GO) mod init tools && $(GO) mod edit -require=sigs.k8s.io/krew@$(KREW) && \
+		printf 'package tools\n\nimport (\n\t_ "sigs.k8s.io/krew/cmd/krew"\n\t_ "sigs.k8s.io/krew/cmd/validate-krew-manifest"\n)\n' >tools.go && \
+		GOFLAGS=-mod=mod $(GO) build -o $(@D)/ sigs.k8s.io/krew/cmd/krew sigs.k8s.io/krew/cmd/validate-krew-manifest
