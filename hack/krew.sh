@@ -23,8 +23,8 @@ go run ./hack/release -version v0.0.0-krew -checksums "$WORK/checksums.txt" -out
 
 "$TOOLS/krew" install --manifest="$WORK/dist/istio-egress.yaml" --archive="$WORK/dist/kubectl-egress-linux-amd64.tar.gz"
 export PATH=$KREW_ROOT/bin:$PATH
-kubectl-istio_egress --help | grep -q '^  kubectl istio-egress COMMAND' || fail "help does not follow krew's name"
-kubectl-istio_egress version | grep -q 'v0.0.0-krew' || fail "the version is not the release's"
-kubectl-istio_egress completion install | grep -q "^$KREW_ROOT/bin/kubectl_complete-istio_egress -> kubectl-istio_egress$" || fail "completion is not put beside krew's link"
-kubectl_complete-istio_egress explain EGR00 2>/dev/null | grep -q '^EGR001' || fail "what kubectl calls for completion does not answer"
+kubectl-istio_egress --help | grep '^  kubectl istio-egress COMMAND' >/dev/null || fail "help does not follow krew's name"
+kubectl-istio_egress version | grep 'v0.0.0-krew' >/dev/null || fail "the version is not the release's"
+kubectl-istio_egress completion install | grep "^$KREW_ROOT/bin/kubectl_complete-istio_egress -> kubectl-istio_egress$" >/dev/null || fail "completion is not put beside krew's link"
+kubectl_complete-istio_egress explain EGR00 2>/dev/null | grep '^EGR001' >/dev/null || fail "what kubectl calls for completion does not answer"
 echo "krew installs it, and it runs as kubectl istio-egress"
