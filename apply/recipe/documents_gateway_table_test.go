@@ -110,8 +110,10 @@ var configureAnEgressGateway = document{
 	steps: []step{
 		{section: "Before you begin", action: "deploy the sleep sample", command: "kubectl egress sample install sleep"},
 		{section: "Use case", action: "dedicated nodes for the gateway", command: "kubectl egress gateway install --node-selector=LABEL=VALUE --toleration=KEY"},
-		{section: "each part", action: "see in the gateway's log or counters that the request went through it", command: "kubectl egress check edition.cnn.com"},
-		{section: "Troubleshooting", action: "mutual TLS on or off, the gateway's certificate", command: "kubectl egress check edition.cnn.com"},
+		{section: "each part", action: "see in the gateway's log that the request went through it", command: "kubectl egress logs edition.cnn.com"},
+		{section: "each part", action: "see a counter of the gateway that corresponds to the requests", command: "kubectl egress stats edition.cnn.com"},
+		{section: "Troubleshooting", action: "mutual TLS on or off", command: "kubectl egress check edition.cnn.com"},
+		{section: "Troubleshooting", action: "verify the certificate of the gateway: its subject alternative name", command: "kubectl egress certs istio-system/istio-egressgateway"},
 		{section: "Cleanup", action: "delete the objects one by one", command: "kubectl egress cleanup edition-cnn-com"},
 		{section: "Cleanup", action: "shut down sleep", command: "kubectl egress sample delete sleep"},
 	},

@@ -44,7 +44,8 @@ var wildcardedDomains = document{
 		differs: sniProxyDiffers,
 	}},
 	steps: []step{
-		{section: "each part", action: "see in statistics and logs that the requests went through the gateway", command: "kubectl egress check '*.wikipedia.org'"},
+		{section: "each part", action: "see the counters of the gateway and of the traffic to the SNI proxy", command: "kubectl egress stats '*.wikipedia.org'"},
+		{section: "each part", action: "see in the logs of the gateway, the SNI proxy and mixer which hosts were asked for", command: "kubectl egress logs '*.wikipedia.org'"},
 		{section: "Cleanup", action: "delete the configuration of *.wikipedia.org", command: "kubectl egress cleanup wikipedia-org"},
 		{section: "Cleanup", action: "delete the gateway with the SNI proxy", command: "kubectl egress gateway uninstall istio-system/istio-egressgateway-with-sni-proxy"},
 	},
@@ -87,7 +88,8 @@ var wildcardHosts = document{
 	}},
 	steps: []step{
 		{section: "Before you begin", action: "deploy the sleep sample", command: "kubectl egress sample install sleep"},
-		{section: "each part", action: "see in statistics and logs that the requests went through the gateway", command: "kubectl egress check '*.wikipedia.org'"},
+		{section: "each part", action: "see the counters of the gateway and of the traffic to the SNI proxy", command: "kubectl egress stats '*.wikipedia.org'"},
+		{section: "each part", action: "see in the logs of the gateway, the SNI proxy and mixer which hosts were asked for", command: "kubectl egress logs '*.wikipedia.org'"},
 		{section: "Cleanup", action: "delete the configuration of *.wikipedia.org", command: "kubectl egress cleanup wikipedia-org"},
 		{section: "Cleanup", action: "delete the gateway with the SNI proxy", command: "kubectl egress gateway uninstall istio-system/istio-egressgateway-with-sni-proxy"},
 	},

@@ -107,7 +107,7 @@ func TestCommandLinesAreTaken(t *testing.T) {
 		if err := cmd.ValidateArgs(cmd.Flags().Args()); err != nil {
 			t.Errorf("%s: %v", line, err)
 		}
-		if cmd.HasSubCommands() {
+		if cmd.HasSubCommands() && cmd.Name() != "stats" { // which counts of itself
 			t.Errorf("%s: %s only groups commands", line, cmd.CommandPath())
 		}
 	}
