@@ -6,6 +6,7 @@ GOLANGCI       := v2.15.0
 GOFUMPT        := v0.12.0
 GORELEASER     := v2.15.4
 KREW           := v0.5.0
+GOVULNCHECK    := v1.8.0
 PACKAGE        := github.com/kubectl-egress/kubectl-egress
 LDFLAGS        := -s -w -X $(PACKAGE)/plugin.version=$(VERSION)
 # What others wrote is linked and hardly used here: not inlining in it saves 2.8 MB and costs no time. What is ours comes last and
@@ -13,13 +14,16 @@ LDFLAGS        := -s -w -X $(PACKAGE)/plugin.version=$(VERSION)
 GCFLAGS        := -gcflags=k8s.io/...=-l -gcflags=sigs.k8s.io/...=-l -gcflags=google.golang.org/...=-l -gcflags=istio.io/...=-l -gcflags=go.yaml.in/...=-l -gcflags=gopkg.in/...=-l -gcflags=golang.org/x/...=-l -gcflags=github.com/...=-l -gcflags=github.com/kubectl-egress/...=
 BIN            := $(CURDIR)/bin
 TEST_FLAGS     ?= -shuffle=on
+COVER_FLOOR    := 85
+FUZZTIME       ?= 30s
+RACE           ?= ./...
 E2E_TIMEOUT    ?= 40m
 PLATFORMS      := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 export GOFLAGS = -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race lint fmt docs picture krew krew-check platforms dist reproducible release-check lab-build lab-up lab-load lab-down lab-status lab-test e2e demo bench mutate clean
+.PHONY: help build test cover race fuzz lint sec vuln vulncheck fmt docs picture krew krew-check platforms dist reproducible release-check lab-build lab-up lab-load lab-down lab-status lab-test e2e demo bench mutate clean
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -32,12 +36,33 @@ test: ## every test that needs no cluster and no root, and go vet
 	$(GO) test $(TEST_FLAGS) ./...
 	cd lab && $(GO) vet ./... && $(GO) test $(TEST_FLAGS) ./...
 
-race: ## the same with the race detector
-	$(GO) test -race $(TEST_FLAGS) ./...
+cover: ## the same, and what share of the program's statements they run: fails below COVER_FLOOR percent
+	$(GO) vet ./...
+	mkdir -p $(BIN)
+	$(GO) test $(TEST_FLAGS) -coverprofile=$(BIN)/cover.out ./...
+	cd lab && $(GO) vet ./... && $(GO) test $(TEST_FLAGS) ./...
+	hack/cover.sh $(BIN)/cover.out $(COVER_FLOOR)
+
+race: ## the same with the race detector, which needs cgo and a C compiler; RACE='PACKAGE…' for some
+	CGO_ENABLED=1 $(GO) test -race $(TEST_FLAGS) $(RACE)
+	cd lab && CGO_ENABLED=1 $(GO) test -race $(TEST_FLAGS) ./...
+
+fuzz: ## every fuzz target for FUZZTIME each, two at a time; ONLY=REGEXP for some
+	FUZZTIME=$(FUZZTIME) ONLY='$(ONLY)' hack/fuzz.sh . lab
 
 lint: $(BIN)/golangci-lint-$(GOLANGCI) ## golangci-lint over both modules
 	$< run ./...
 	cd lab && $< run --config ../.golangci.yml ./...
+
+sec: $(BIN)/golangci-lint-$(GOLANGCI) vuln ## gosec alone over both modules, and known vulnerabilities
+	$< run --enable-only=gosec ./...
+	cd lab && $< run --enable-only=gosec --config ../.golangci.yml ./...
+
+vuln: build $(BIN)/govulncheck-$(GOVULNCHECK) ## known vulnerabilities in the built program; fails too where the database cannot be reached
+	@hack/vuln.sh $(BIN)/govulncheck-$(GOVULNCHECK) $(BIN)/kubectl-egress
+
+vulncheck: $(BIN)/govulncheck-$(GOVULNCHECK)
+	@ln -sf govulncheck-$(GOVULNCHECK) $(BIN)/govulncheck
 
 fmt: $(BIN)/gofumpt-$(GOFUMPT) ## gofumpt over all of it
 	$< -l -w $$(git ls-files '*.go')
@@ -137,3 +162,7 @@ $(BIN)/krew-$(KREW)/krew:
 	cd $$(mktemp -d) && $(GO) mod init tools && $(GO) mod edit -require=sigs.k8s.io/krew@$(KREW) && \
 		printf 'package tools\n\nimport (\n\t_ "sigs.k8s.io/krew/cmd/krew"\n\t_ "sigs.k8s.io/krew/cmd/validate-krew-manifest"\n)\n' >tools.go && \
 		GOFLAGS=-mod=mod $(GO) build -o $(@D)/ sigs.k8s.io/krew/cmd/krew sigs.k8s.io/krew/cmd/validate-krew-manifest
+
+$(BIN)/govulncheck-$(GOVULNCHECK):
+	GOBIN=$(BIN) $(GO) install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK)
+	mv $(BIN)/govulncheck $@

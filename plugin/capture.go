@@ -103,7 +103,7 @@ func (t *tool) open(name string) (io.Reader, func(), error) {
 	if name == "-" {
 		return t.In, func() {}, nil
 	}
-	f, err := os.Open(name)
+	f, err := os.Open(name) //nolint:gosec // the file that the user named
 	if err != nil {
 		return nil, nil, egress.Inputf("%v", err)
 	}

@@ -72,7 +72,7 @@ func staleFiles(folder string, mark []byte, kept []fileChange) ([]fileChange, er
 		if filepath.Ext(path) != ".yaml" || !entry.Type().IsRegular() || slices.ContainsFunc(kept, func(c fileChange) bool { return c.path == path }) {
 			continue
 		}
-		text, err := os.ReadFile(path)
+		text, err := os.ReadFile(path) //nolint:gosec // in the folder that the user named
 		if err != nil {
 			return nil, egress.Inputf("%v", err)
 		}

@@ -96,7 +96,7 @@ func write(dir string, pages map[string]string) error {
 	}
 	for name, text := range pages {
 		file := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil { //nolint:gosec // likewise
 			return err
 		}
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil { //nolint:gosec // pages are for everybody to read

@@ -93,7 +93,7 @@ func partsKey(dir, goVersion string) (string, error) {
 	in := []string{goVersion, runtime.GOARCH}
 	in = append(in, goFlags()...)
 	for _, f := range partsFiles {
-		text, err := os.ReadFile(filepath.Join(dir, f))
+		text, err := os.ReadFile(filepath.Join(dir, f)) //nolint:gosec // a path that the lab made
 		if err != nil {
 			return "", fmt.Errorf("read the module of the lab's parts: %w", err)
 		}
@@ -184,7 +184,7 @@ func istioFiles(ctx context.Context, parts, dest string) error {
 	if err := os.CopyFS(manifests, os.DirFS(filepath.Join(src, "manifests"))); err != nil {
 		return fmt.Errorf("copy Istio's charts: %w", err)
 	}
-	bootstrap, err := os.ReadFile(filepath.Join(src, "tools", "packaging", "common", "envoy_bootstrap.json"))
+	bootstrap, err := os.ReadFile(filepath.Join(src, "tools", "packaging", "common", "envoy_bootstrap.json")) //nolint:gosec // a path that the lab made
 	if err != nil {
 		return fmt.Errorf("copy Istio's bootstrap template: %w", err)
 	}

@@ -117,7 +117,7 @@ func (w *Writer) add(e Entry) error {
 }
 
 func (w *Writer) copyFile(h *tar.Header, from string) error {
-	f, err := os.Open(from)
+	f, err := os.Open(from) //nolint:gosec // a path that the lab made
 	if err != nil {
 		return err
 	}
