@@ -66,7 +66,7 @@ func Start(ctx context.Context, dir, log string, s Spec) (Process, error) {
 	if err != nil {
 		return Process{}, fmt.Errorf("start %s: %w", s.Name, err)
 	}
-	defer out.Close() //nolint:errcheck // the program has it; nothing is written here
+	defer out.Close()                                                                //nolint:errcheck // the program has it; nothing is written here
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), s.Args[0], s.Args[1:]...) //nolint:gosec // the programs are the lab's own
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.Dir, out, out
 	cmd.Env = environment(os.Environ(), s.Path)
