@@ -32,7 +32,10 @@ func Start(cmd *exec.Cmd, columns uint16) (*Session, error) {
 	}
 	defer back.Close()
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = back, back, back
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Setsid, cmd.SysProcAttr.Setctty = true, true
 	if err := cmd.Start(); err != nil {
 		return nil, errors.Join(err, front.Close())
 	}
