@@ -207,7 +207,7 @@ func TestGrowth(t *testing.T) {
 }
 
 // TestManyPods: a thousand paths, ten thousand objects and a hundred gateway pods with a chain and a cluster for each path leave half of
-// 128 MiB to what Go has not collected yet.
+// 128 MiB to what Go has not collected yet. It is not parallel: it measures.
 func TestManyPods(t *testing.T) {
 	if c := judged(t, 1000, 100); c.live > 64<<20 {
 		t.Errorf("%d MiB are live", c.live>>20)

@@ -193,7 +193,7 @@ func TestEveryWordIsPlain(t *testing.T) {
 }
 
 // TestNoAllocationPerLine: what is read, filtered and printed for programs leaves no garbage behind; what is put into words for people
-// has some strings a line, and no more.
+// has some strings a line, and no more. It is not parallel: it counts allocations.
 func TestNoAllocationPerLine(t *testing.T) {
 	const lines = 100
 	chunk := []byte(strings.Repeat(gatewayLine, lines))

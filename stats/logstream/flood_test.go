@@ -138,7 +138,7 @@ func TestFlood(t *testing.T) {
 }
 
 // TestHundred: a hundred pods followed at once, each of them busy. The 64 MiB are for the whole program; this is what following takes
-// of them, with the server's side of the same connections.
+// of them, with the server's side of the same connections. It is not parallel: it measures.
 func TestHundred(t *testing.T) {
 	const pods, each = 100, 2000
 	f := &flood{lines: each, breaks: 1 << 40}
