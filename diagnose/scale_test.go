@@ -4,11 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"runtime"
-	"runtime/debug"
-	"runtime/metrics"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/report"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
@@ -211,48 +208,5 @@ func TestGrowth(t *testing.T) {
 func TestManyPods(t *testing.T) {
 	if c := judged(t, 1000, 100); c.live > 64<<20 {
 		t.Errorf("%d MiB are live", c.live>>20)
-	}
-}
-
-// BenchmarkJudge shows how judging grows with the number of paths, after gathering; with ten times as many objects and a hundred
-// gateway pods. MiB is the most memory that the program has of the system meanwhile.
-func BenchmarkJudge(b *testing.B) {
-	for _, n := range []int{10, 100, 1000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			s := crowded(b, n, 100)
-			debug.FreeOSMemory()
-			stop := watchMemory()
-			b.ReportAllocs()
-			for b.Loop() {
-				if r, err := Judge(s, Options{}); err != nil || len(r.Paths) != n {
-					b.Fatal(err)
-				}
-			}
-			b.ReportMetric(float64(stop())/(1<<20), "MiB")
-		})
-	}
-}
-
-// watchMemory looks every millisecond at how much memory the runtime has and gives the most when it is stopped.
-func watchMemory() (stop func() uint64) {
-	done, most := make(chan struct{}), make(chan uint64)
-	go func() {
-		all := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
-		tick := time.NewTicker(time.Millisecond)
-		defer tick.Stop()
-		for top := uint64(0); ; {
-			metrics.Read(all)
-			top = max(top, all[0].Value.Uint64()-all[1].Value.Uint64())
-			select {
-			case <-tick.C:
-			case <-done:
-				most <- top
-				return
-			}
-		}
-	}()
-	return func() uint64 {
-		close(done)
-		return <-most
 	}
 }

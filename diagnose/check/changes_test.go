@@ -118,8 +118,7 @@ func changedBy(raw []byte, change string) ([]byte, error) {
 	return json.Marshal(f)
 }
 
-// blocks is all that is said of a capture: the paths, each finding that is no pass with its object, evidence and remedy, and the
-// number of passes.
+// blocks is all that is said of a capture: the paths, and each finding that is no pass with its object, evidence and remedy.
 func blocks(raw []byte) ([]string, error) {
 	s, err := snapshot.Load(bytes.NewReader(raw))
 	if err != nil {
@@ -137,15 +136,12 @@ func blocksOf(s *snapshot.Snapshot) []string {
 	for _, p := range paths {
 		out = append(out, fmt.Sprintf("path %s %s %s %s %s\n", p, p.Protocol, p.Mode, p.Gateway, p.Set))
 	}
-	passes := 0
 	for _, f := range findings {
-		if f.State == Pass {
-			passes++
-			continue
+		if f.State != Pass {
+			out = append(out, tell(f))
 		}
-		out = append(out, tell(f))
 	}
-	return append(out, fmt.Sprintf("%d pass\n", passes))
+	return out
 }
 
 // tell writes a finding as a block of lines.

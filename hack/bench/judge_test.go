@@ -10,21 +10,21 @@ import (
 func TestJudgings(t *testing.T) {
 	t.Parallel()
 	got, err := judgings(`goos: linux
-BenchmarkJudge/10-2         	       1	  11000000 ns/op	        19.44 MiB	 6172381 B/op	   31314 allocs/op
-BenchmarkJudge/10-2         	       1	  13000000 ns/op	        18.00 MiB	 6172381 B/op	   31315 allocs/op
+BenchmarkJudge/10-2         	       1	  11000000 ns/op	        10.5 cpu-ms/op	        19.44 MiB	 6172381 B/op	   31314 allocs/op
+BenchmarkJudge/10-2         	       1	  13000000 ns/op	        12.5 cpu-ms/op	        18.00 MiB	 6172381 B/op	   31315 allocs/op
 BenchmarkJudge/1000         	       1	1802000000 ns/op	       105.7 MiB	584331210 B/op	 3005209 allocs/op
-BenchmarkJudge/10-2         	       1	  12000000 ns/op	        19.00 MiB	 6172381 B/op	   31316 allocs/op
+BenchmarkJudge/10-2         	       1	  12000000 ns/op	        11.5 cpu-ms/op	        19.00 MiB	 6172381 B/op	   31316 allocs/op
 PASS
 `)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []judging{{10, 12 * time.Millisecond, 19.44, 31316}, {1000, 1802 * time.Millisecond, 105.7, 3005209}}
+	want := []judging{{10, 12 * time.Millisecond, 11500 * time.Microsecond, 19.44, 31316}, {1000, 1802 * time.Millisecond, 1602 * time.Millisecond, 105.7, 3005209}}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(judging{})); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
-	table := "| paths | Istio objects | gateway pods | time | for each path | memory, the most | allocations |\n|---|---|---|---|---|---|---|\n" +
-		"| 10 | 100 | 100 | 12 ms | 1.2 ms | 19 MiB | 31,316 |\n| 1,000 | 10,000 | 100 | 1802 ms | 1.8 ms | 106 MiB | 3,005,209 |\n"
+	table := "| paths | Istio objects | gateway pods | time | CPU | CPU for each path | memory, the most | allocations |\n|---|---|---|---|---|---|---|---|\n" +
+		"| 10 | 100 | 100 | 12 ms | 11 ms | 1.1 ms | 19 MiB | 31,316 |\n| 1,000 | 10,000 | 100 | 1802 ms | 1602 ms | 1.6 ms | 106 MiB | 3,005,209 |\n"
 	if diff := cmp.Diff(table, judgeTable(got)); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
