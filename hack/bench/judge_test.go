@@ -12,7 +12,7 @@ func TestJudgings(t *testing.T) {
 	got, err := judgings(`goos: linux
 BenchmarkJudge/10-2         	       1	  11000000 ns/op	        10.5 cpu-ms/op	        19.44 MiB	 6172381 B/op	   31314 allocs/op
 BenchmarkJudge/10-2         	       1	  13000000 ns/op	        12.5 cpu-ms/op	        18.00 MiB	 6172381 B/op	   31315 allocs/op
-BenchmarkJudge/1000         	       1	1802000000 ns/op	       105.7 MiB	584331210 B/op	 3005209 allocs/op
+BenchmarkJudge/1000         	       1	1802000000 ns/op	      1602 cpu-ms/op	       105.7 MiB	584331210 B/op	 3005209 allocs/op
 BenchmarkJudge/10-2         	       1	  12000000 ns/op	        11.5 cpu-ms/op	        19.00 MiB	 6172381 B/op	   31316 allocs/op
 PASS
 `)
