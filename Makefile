@@ -13,7 +13,8 @@ LDFLAGS        := -s -w -X $(PACKAGE)/plugin.version=$(VERSION)
 # stays as it is, for the last pattern that fits decides. TestBinary weighs what this line makes; .goreleaser.yaml has the same.
 GCFLAGS        := -gcflags=k8s.io/...=-l -gcflags=sigs.k8s.io/...=-l -gcflags=google.golang.org/...=-l -gcflags=istio.io/...=-l -gcflags=go.yaml.in/...=-l -gcflags=gopkg.in/...=-l -gcflags=golang.org/x/...=-l -gcflags=github.com/...=-l -gcflags=github.com/kubectl-egress/...=
 BIN            := $(CURDIR)/bin
-TEST_FLAGS     ?= -shuffle=on
+# 10 minutes a package, which is go's default, is too little for apply on two cores that many others use.
+TEST_FLAGS     ?= -shuffle=on -timeout=30m
 COVER_FLOOR    := 85
 FUZZTIME       ?= 30s
 RACE           ?= ./...
