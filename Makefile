@@ -84,6 +84,9 @@ dist: ## what is released: archives of every platform, checksums, krew's manifes
 reproducible: ## every platform compiles, and a build elsewhere gives the same bytes (TWICE=all: of every platform)
 	TWICE='$(TWICE)' hack/reproducible.sh
 
+picture: build ## the README's run and its picture, from what make demo RECORD=1 kept
+	$(GO) run ./hack/picture -record
+
 krew: ## .krew.yaml, from .goreleaser.yaml
 	$(GO) run ./hack/release -krew
 
