@@ -141,8 +141,8 @@ else
 		{ $(GO) run ./hack/bench && $(GO) run ./hack/bench -judge; code=$$?; $(BIN)/kubectl-egress cleanup bench --yes; exit $$code; }
 endif
 
-mutate: ## which conditions of the checks can be wrong without any test that notices; SAMPLE=40 tries one of forty
-	nice $(GO) run ./hack/mutate -sample $(or $(SAMPLE),1) ./diagnose/check
+mutate: ## which conditions of the checks can be wrong without any test that notices; FROM=hack/mutate/ci.txt: a fixed few
+	nice $(GO) run ./hack/mutate -from '$(FROM)' ./diagnose/check
 
 clean: ## what was built here
 	rm -rf $(BIN) dist

@@ -25,7 +25,7 @@ type options struct {
 	workers    int
 	only       string // only mutants whose name contains it
 	list       bool   // name the mutants and run none
-	from       string // file with names of mutants, as this program tells survivors; only these
+	from       string // file with names of mutants, or lines of this program's output; only these
 	write      string // write the package with its mutants to this directory and run none
 }
 
@@ -37,7 +37,7 @@ func main() {
 	flag.IntVar(&o.sample, "sample", 1, "try one mutant of so many, always the same ones")
 	flag.IntVar(&o.workers, "workers", 2, "mutants tried at the same time")
 	flag.StringVar(&o.only, "only", "", "only mutants whose name contains this")
-	flag.StringVar(&o.from, "from", "", "only the mutants that this file names, as survivors are told")
+	flag.StringVar(&o.from, "from", "", "only the mutants that this file names, one a line")
 	flag.BoolVar(&o.list, "list", false, "name the mutants and try none")
 	flag.StringVar(&o.write, "write", "", "write the package with its mutants, and an overlay.json for go's -overlay, to this directory and try none")
 	flag.Parse()
@@ -146,9 +146,11 @@ func choose(all []mutant, o options, lists ...listed) ([]mutant, error) {
 			return nil, err
 		}
 		for line := range strings.Lines(string(raw)) {
-			if _, name, ok := strings.Cut(strings.TrimSuffix(strings.TrimSpace(line), untested), ": survives: "); ok {
-				named[name] = true
+			name := strings.TrimSuffix(strings.TrimSpace(line), untested)
+			if _, survivor, ok := strings.Cut(name, ": survives: "); ok {
+				name = survivor
 			}
+			named[name] = true
 		}
 	}
 	var out []mutant
