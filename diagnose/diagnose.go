@@ -148,7 +148,7 @@ func choose(s *snapshot.Snapshot, all []egress.Path, o Options) ([]egress.Path, 
 		all = within(s, all, o.Namespace)
 	}
 	if len(o.Targets) == 0 {
-		return all, nil
+		return meantFor(s, all), nil
 	}
 	var out []egress.Path
 	for _, target := range o.Targets {
@@ -159,6 +159,31 @@ func choose(s *snapshot.Snapshot, all []egress.Path, o Options) ([]egress.Path, 
 		out = append(out, found...)
 	}
 	return slices.DeleteFunc(slices.Clone(all), func(p egress.Path) bool { return !slices.Contains(out, p) }), nil
+}
+
+// meantFor leaves out, where one workload was named and no path, what is not exported to its namespace at all: it is other people's. Who
+// names such a path is told why it does not work.
+func meantFor(s *snapshot.Snapshot, all []egress.Path) []egress.Path {
+	i := slices.IndexFunc(s.Proxies, func(p snapshot.Proxy) bool { return p.Role == snapshot.AtSidecar })
+	if s.From == "" || i < 0 {
+		return all
+	}
+	w, namespace := trace.Want(s), s.Proxies[i].Namespace
+	var others []string
+	kept := slices.DeleteFunc(slices.Clone(all), func(p egress.Path) bool {
+		entries, toward := w.Entries(string(p.Host)), w.Toward(string(p.Host), p.Port)
+		hidden := len(entries) > 0 && len(toward) > 0 &&
+			!slices.ContainsFunc(entries, func(e *snapshot.ServiceEntry) bool { return e.VisibleTo(s, namespace) }) &&
+			!slices.ContainsFunc(toward, func(l trace.Line) bool { return l.VirtualService.VisibleTo(s, namespace) })
+		if hidden {
+			others = append(others, p.String())
+		}
+		return hidden
+	})
+	if len(others) > 0 {
+		s.Notes = append(s.Notes, fmt.Sprintf("not exported to namespace %s, and left out: %s", namespace, strings.Join(others, ", ")))
+	}
+	return kept
 }
 
 // within keeps the paths of a namespace's sets and VirtualServices.

@@ -106,6 +106,62 @@ func TestJudgeNamesNothing(t *testing.T) {
 	}
 }
 
+// TestOtherPeoples: with one workload named, what is not exported to its namespace is left out and said; who names it sees why.
+func TestOtherPeoples(t *testing.T) {
+	t.Parallel()
+	others := func() *snapshot.Snapshot {
+		s := load(t, "EGR002") // from default/sleep, which sends the host past the gateway
+		s.Objects = load(t, "working-passthrough").Objects
+		s.Objects.VirtualServices[0].Spec.ExportTo = []string{"istio-system"}
+		s.Objects.ServiceEntries[0].Spec.ExportTo = []string{"istio-system"}
+		return s
+	}
+	r, err := Judge(others(), Options{})
+	if err != nil || len(r.Paths) != 0 || r.ExitCode != report.Fine {
+		t.Errorf("%v: %+v", err, r)
+	}
+	if want := "not exported to namespace default, and left out: edition.cnn.com:443"; !strings.Contains(strings.Join(r.Notes, "; "), want) {
+		t.Errorf("notes %q", r.Notes)
+	}
+	if r, err = Judge(others(), Options{Targets: []string{"edition.cnn.com"}}); err != nil || len(r.Paths) != 1 || r.ExitCode != report.Failed {
+		t.Errorf("%v: %+v", err, r)
+	}
+	s := others() // the routes are seen, and the entry is not: that is a fault of this workload's
+	s.Objects.VirtualServices[0].Spec.ExportTo = nil
+	if r, err = Judge(s, Options{}); err != nil || len(r.Paths) != 1 || r.ExitCode != report.Failed {
+		t.Errorf("%v: %+v", err, r)
+	}
+}
+
+// TestSince: how far back log lines count is reckoned from when the capture was made, not from today.
+func TestSince(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		capture string
+		since   time.Duration
+		found   bool
+		note    string
+	}{
+		"all that was captured":   {"EGR006", 0, true, ""},
+		"ten minutes before it":   {"EGR006", 10 * time.Minute, true, ""},
+		"the second before it":    {"EGR006", time.Second, false, ""},
+		"more than was captured":  {"EGR006", 24 * time.Hour, true, "of 2 of 2 proxies the access log was not gathered as far back as 24h0m0s"},
+		"nothing was captured":    {"working-passthrough", time.Hour, false, "no access log was gathered: --since has nothing to choose from"},
+		"of a certificate wanted": {"EGR029", time.Millisecond, false, ""},
+	} {
+		r, err := Judge(load(t, tt.capture), Options{Since: tt.since})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (r.Summary.Warn == 1) != tt.found || r.ExitCode != report.Fine {
+			t.Errorf("%s: %+v", name, r.Summary)
+		}
+		if got := strings.Join(r.Notes, "; "); got != tt.note {
+			t.Errorf("%s: notes %q, want %q", name, got, tt.note)
+		}
+	}
+}
+
 // demo is the set of the captures.
 func demo(t *testing.T) egress.Set {
 	t.Helper()

@@ -15,6 +15,7 @@ type ruleFault struct {
 	client string // empty: -client
 	rolls  string // a Deployment that the objects and the fix restart
 	byHand string // the fix only tells where to look, and this is what one sees there
+	dir    string // where the fix finds the files that it asks for
 	url    string // passes through the gateway afterwards; empty: nothing of the sort
 }
 
@@ -44,6 +45,12 @@ func TestFaultsOfRules(t *testing.T) {
 	} {
 		t.Run(f.file, func(t *testing.T) { newCluster(t).ruled(f, strings.ReplaceAll(fault(t, f.file), "IMAGE", *image)) })
 	}
+	t.Run("EGR006", func(t *testing.T) { // the fault is the client's: it knows an address and no name
+		c := newCluster(t)
+		namespace, name := split(*outsideRef)
+		address := c.kube("-n", namespace, "get", "service", name, "-o", "jsonpath={.spec.clusterIP}")
+		c.ruled(ruleFault{file: "EGR006", state: "warn", ask: "https://" + address, byHand: "PassthroughCluster"}, fault(t, "working-passthrough"))
+	})
 }
 
 // ruled puts a fault in, sees its code and no other, follows the fix and sees that all is well.
@@ -62,15 +69,15 @@ func (c *cluster) ruled(f ruleFault, objects string) {
 	var rep report
 	only := func(want string) func() (bool, string) {
 		return func() (bool, string) {
-			if f.ask != "" && want != "" {
-				c.request(*clientRef, f.ask) // counters tell only of what was tried
+			if f.ask != "" {
+				c.request(*clientRef, f.ask) // counters and logs tell only of what was tried
 			}
 			rep = c.check("--from-pod=" + client)
 			got := strings.Join(rep.codes("fail", "warn", "unknown"), " ")
 			return got == want && len(rep.Paths) > 0, "codes " + got
 		}
 	}
-	c.eventually("check names "+f.code(), 30*time.Second, only(f.code()))
+	c.eventually("check names "+f.code(), time.Minute, only(f.code()))
 	if got := strings.Join(rep.codes(state), " "); got != f.code() {
 		c.t.Errorf("%s is not said as %s: %s", f.code(), state, got)
 	}
@@ -86,10 +93,10 @@ func (c *cluster) ruled(f ruleFault, objects string) {
 			}
 			return
 		}
-		c.follow(x.Fix)
+		c.followIn(f.dir, x.Fix)
 	}
 	c.rolledOut(f.rolls)
-	c.eventually("check is content after the fix", 30*time.Second, only(""))
+	c.eventually("check is content after the fix", time.Minute, only(""))
 	if f.url != "" && !c.passes(*clientRef, f.url, *outsideRef) {
 		c.t.Errorf("after the fix %s still goes round the gateway", f.url)
 	}

@@ -130,8 +130,17 @@ func (c *cluster) fixOf(state, code string) string {
 // follow runs a fix just as it was printed.
 func (c *cluster) follow(fix string) {
 	c.t.Helper()
+	c.followIn("", fix)
+}
+
+// followIn runs a fix in a folder, which has the files that it names.
+func (c *cluster) followIn(dir, fix string) {
+	c.t.Helper()
 	if !strings.HasPrefix(fix, "kubectl ") {
 		c.t.Fatalf("the fix is no command: %q", fix)
+	}
+	if dir != "" {
+		fix = "cd '" + dir + "' && " + fix
 	}
 	if r := c.run("", "bash", "-c", fix); r.code != 0 {
 		c.t.Fatalf("the fix does not work: %s", r)
