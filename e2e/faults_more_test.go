@@ -20,7 +20,7 @@ func TestFaultsOfCredentials(t *testing.T) {
 	t.Run("EGR031", func(t *testing.T) {
 		c := newCluster(t)
 		c.secretGoes(namespace, "not-there")
-		c.ruled(ruleFault{file: "EGR031", dir: dir, url: http}, captured(t, "EGR031"))
+		c.ruled(ruleFault{file: "EGR031", dir: dir}, captured(t, "EGR031"))
 	})
 	t.Run("EGR028", func(t *testing.T) {
 		c := newCluster(t)
@@ -28,7 +28,7 @@ func TestFaultsOfCredentials(t *testing.T) {
 		other := c.kube("-n", "istio-system", "get", "configmap", "istio-ca-root-cert", "-o", `jsonpath={.data.root-cert\.pem}`)
 		c.secretGoes(namespace, "wrong-ca")
 		c.kubeIn(other, "-n", namespace, "create", "secret", "generic", "wrong-ca", "--from-file=ca.crt=/dev/stdin")
-		c.ruled(ruleFault{file: "EGR028", state: "warn", ask: http, dir: dir, url: http}, captured(t, "EGR028"))
+		c.ruled(ruleFault{file: "EGR028", state: "warn", ask: http, dir: dir}, captured(t, "EGR028"))
 	})
 	t.Run("EGR029", func(t *testing.T) {
 		outside := os.Getenv("LAB_OUTSIDE")
