@@ -180,6 +180,31 @@ func TestOneCodeForAnAlert(t *testing.T) {
 	}
 }
 
+// TestOldClusterInForce: while the new cluster waits for its Secret, Envoy may still have the one from before, which begins no TLS.
+func TestOldClusterInForce(t *testing.T) {
+	t.Parallel()
+	s := load(t, "EGR031")
+	for i := range s.Proxies {
+		clusters := s.Proxies[i].Config.Clusters
+		for j := range clusters {
+			if c := clusters[j]; c.Warming && c.TLS != nil {
+				c.Warming, c.TLS, c.Origin = false, nil, ""
+				s.Proxies[i].Config.Clusters = append([]admin.Cluster{c}, clusters...)
+				s.Proxies[i].Hosts = append(s.Proxies[i].Hosts, admin.HostCounters{Cluster: c.Name, Hosts: []admin.HostStatus{{Address: "10.96.0.83", Port: 443}}})
+				break
+			}
+		}
+	}
+	f := finding(t, s, "EGR031")
+	contains(t, f, "waits for Secret istio-system/not-there", "create secret generic not-there")
+	if len(f.Evidence) == 0 || !strings.Contains(f.Evidence[0], "plain text") {
+		t.Errorf("%q", f.Evidence)
+	}
+	if _, all := diagnosis(s); !slices.Equal(said(all), []string{"fail EGR031 " + http}) {
+		t.Errorf("%q", said(all))
+	}
+}
+
 // originated names the cluster by which a gateway begins TLS.
 func originated(s *snapshot.Snapshot) string {
 	for _, p := range s.Proxies {

@@ -126,7 +126,8 @@ var credentialMissing = Check{
 	Severity: Fail,
 	Hop:      egress.AtGateway,
 	Run: func(s *snapshot.Snapshot, p trace.Path) []Finding {
-		for _, l := range stopped(&p, egress.AtGateway, trace.NoCluster) {
+		// Envoy keeps a cluster that was there before, without TLS, in force until the new one has its Secret
+		for _, l := range stopped(&p, egress.AtGateway, trace.NoCluster, trace.NotBegun) {
 			c := warming(l)
 			if c == nil {
 				continue
