@@ -35,6 +35,7 @@ func main() {
 	runs := flag.Int("runs", 20, "runs of each command; the median counts")
 	large := flag.Bool("scale", false, "measure sets of many domains instead, once; takes minutes")
 	many := flag.Bool("judge", false, "measure instead how check grows with the number of paths; needs no cluster")
+	lines := flag.Bool("read", false, "measure instead how fast logs and counters are read; needs no cluster")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	var err error
@@ -43,6 +44,8 @@ func main() {
 		err = scale(ctx, *binary)
 	case *many:
 		err = judge(ctx, 5)
+	case *lines:
+		err = read(ctx, 5)
 	default:
 		err = run(ctx, *binary, *runs)
 	}
