@@ -45,7 +45,7 @@ func main() {
 	case *many:
 		err = judge(ctx, 5)
 	case *lines:
-		err = read(ctx, 5)
+		err = read(ctx, 3)
 	default:
 		err = run(ctx, *binary, *runs)
 	}
