@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -73,7 +74,34 @@ func run(ctx context.Context, binary string, runs int) error {
 			return err
 		}
 	}
-	return nil
+	return overBudget(rows, binary)
+}
+
+// What the program may cost; what costs more makes the bench fail.
+const (
+	mostBytes  = 33_000_000            // of the binary, stripped
+	mostStart  = 20 * time.Millisecond // CPU of --help
+	mostMemory = 64 << 10              // of check, in KiB
+)
+
+// overBudget says what costs more than it may.
+func overBudget(rows []row, binary string) error {
+	info, err := os.Stat(binary)
+	if err != nil {
+		return err
+	}
+	if info.Size() > mostBytes {
+		err = errors.Join(err, fmt.Errorf("the binary has %d bytes, %d are allowed", info.Size(), mostBytes))
+	}
+	for _, r := range rows {
+		if r.ours == "`--help`" && r.oursC.cpu > mostStart {
+			err = errors.Join(err, fmt.Errorf("--help takes %s of CPU, %s are allowed", r.oursC.cpu, mostStart))
+		}
+		if r.ours == "`check`" && r.oursC.rss > mostMemory {
+			err = errors.Join(err, fmt.Errorf("check takes %d KiB, %d are allowed", r.oursC.rss, mostMemory))
+		}
+	}
+	return err
 }
 
 // measured says when and on what.

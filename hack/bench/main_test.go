@@ -109,3 +109,30 @@ func TestScaleFiles(t *testing.T) {
 		t.Error("what cannot be rendered must fail the benchmark")
 	}
 }
+
+func TestOverBudget(t *testing.T) {
+	t.Parallel()
+	small := filepath.Join(t.TempDir(), "small")
+	if err := os.WriteFile(small, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	rows := func(cpu time.Duration, rss int64) []row {
+		return []row{{ours: "`--help`", oursC: cost{cpu: cpu}}, {ours: "`check`", oursC: cost{cpu: time.Second, rss: rss}}}
+	}
+	if err := overBudget(rows(mostStart, mostMemory), small); err != nil {
+		t.Error(err)
+	}
+	if err := overBudget(rows(mostStart+1, mostMemory+1), small); err == nil || !strings.Contains(err.Error(), "--help takes") || !strings.Contains(err.Error(), "check takes") {
+		t.Errorf("%v", err)
+	}
+	large := filepath.Join(t.TempDir(), "large")
+	if err := os.WriteFile(large, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(large, mostBytes+1); err != nil {
+		t.Fatal(err)
+	}
+	if err := overBudget(nil, large); err == nil || !strings.Contains(err.Error(), "33000001 bytes") {
+		t.Errorf("%v", err)
+	}
+}
