@@ -63,7 +63,7 @@ func (g *guard) Write(p []byte) (int, error) {
 	defer g.mu.Unlock()
 	shown, half := shownOnTerminal(g.half + string(p))
 	g.half = half
-	if _, err := io.WriteString(g.to, shown); err != nil {
+	if _, err := g.to.WriteString(shown); err != nil {
 		return 0, err
 	}
 	return len(p), nil
@@ -72,7 +72,7 @@ func (g *guard) Write(p []byte) (int, error) {
 // shownOnTerminal gives text as a terminal may have it, and what has to wait for more to be judged.
 func shownOnTerminal(text string) (shown, half string) {
 	var b strings.Builder
-	for len(text) > 0 {
+	for text != "" {
 		end := strings.IndexFunc(text, func(r rune) bool { return r == utf8.RuneError || r != '\t' && egress.Acts(r) })
 		if end < 0 {
 			end = len(text)

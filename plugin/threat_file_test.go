@@ -97,7 +97,9 @@ func TestHostileFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, args := range [][]string{
-			{"check", "--from=" + file}, {"render", "-f", file}, {"enable", "--dry-run=client", "-f", file},
+			{"check", "--from=" + file},
+			{"render", "-f", file},
+			{"enable", "--dry-run=client", "-f", file},
 			{"logs", "--from=" + file, "-o", "text"},
 		} {
 			begun := time.Now()

@@ -30,7 +30,7 @@ func Start(cmd *exec.Cmd, columns uint16) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer back.Close()
+	defer back.Close() //nolint:errcheck // the program has it; nothing is written here
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = back, back, back
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
@@ -56,7 +56,7 @@ func open(columns uint16) (front, back *os.File, err error) {
 		request uintptr
 		value   unsafe.Pointer
 	}{
-		{syscall.TIOCSPTLCK, unsafe.Pointer(&unlocked)}, {syscall.TIOCGPTN, unsafe.Pointer(&number)}, {syscall.TIOCSWINSZ, unsafe.Pointer(&size)},
+		{syscall.TIOCSPTLCK, unsafe.Pointer(&unlocked)}, {syscall.TIOCGPTN, unsafe.Pointer(&number)}, {syscall.TIOCSWINSZ, unsafe.Pointer(&size)}, //nolint:gosec // so these calls are
 	} {
 		if _, _, failed := syscall.Syscall(syscall.SYS_IOCTL, front.Fd(), call.request, uintptr(call.value)); failed != 0 {
 			return nil, nil, errors.Join(fmt.Errorf("a terminal's ioctl %x: %w", call.request, failed), front.Close())
