@@ -144,6 +144,8 @@ type report struct {
 		Path    string `json:"path"`
 		Message string `json:"message"`
 		Fix     string `json:"fix"`
+
+		Evidence []string `json:"evidence"`
 	} `json:"findings"`
 	ExitCode int `json:"exitCode"`
 }

@@ -27,7 +27,7 @@ func Bypass(ctx context.Context, c Writer, o Options) (r Result, err error) {
 		w, err = find(ctx, c, o.Namespace, o.From, true)
 	} else {
 		var remove func() error
-		w, remove, err = makePod(ctx, c, o)
+		w, remove, err = makePod(ctx, c, &o)
 		defer func() {
 			if failed := remove(); err == nil {
 				err = failed
@@ -39,18 +39,18 @@ func Bypass(ctx context.Context, c Writer, o Options) (r Result, err error) {
 	}
 	o.Note("asking from a pod without a sidecar")
 	counts := newCounts(c, o.Gateways)
-	asked, err := deliver(ctx, c, &w, o, counts)
+	asked, err := deliver(ctx, c, &w, &o, counts)
 	if err != nil {
 		return Result{}, err
 	}
-	r = result(w, o, asked)
+	r = result(&w, &o, asked)
 	switch {
 	case asked.nameless():
 		r.Reason = "the name was not found there, so that nothing was sent to " + string(o.Target.Host)
 	case asked.reached():
-		err = r.wasRound(ctx, c, w, o, asked, counts.failed)
+		err = r.wasRound(ctx, c, &w, &o, asked, counts.failed)
 	default:
-		err = r.wasHeld(ctx, c, o)
+		err = r.wasHeld(ctx, c, &o)
 	}
 	r.ExitCode = map[Verdict]int{Bypassed: 3, Unknown: 1}[r.Verdict]
 	return r, err
@@ -69,7 +69,7 @@ func (a *answer) reached() bool { return a.status > 0 || untrusted.MatchString(a
 
 // wasRound judges a request that reached a server: it went round the gateways unless one of them carried it, which happens where a
 // cluster's DNS leads outside names to a gateway.
-func (r *Result) wasRound(ctx context.Context, c Client, w workload, o Options, asked request, unread string) error {
+func (r *Result) wasRound(ctx context.Context, c Client, w *workload, o *Options, asked *request, unread string) error {
 	left := slices.ContainsFunc(r.Grown, func(g Grown) bool { return carries(g.Cluster, o.Target.Host) })
 	if !left && unread == "" {
 		r.Verdict, r.Reason = Bypassed, "no egress gateway carried anything to "+string(o.Target.Host)+" meanwhile"
@@ -102,7 +102,7 @@ func (r *Result) wasRound(ctx context.Context, c Client, w workload, o Options, 
 }
 
 // came looks through the gateways' logs for a connection that came from the pod, and counts the lines of all.
-func (r *Result) came(ctx context.Context, c Client, sources []logstream.Source, w workload, o Options, begin time.Time) (lines int, err error) {
+func (r *Result) came(ctx context.Context, c Client, sources []logstream.Source, w *workload, o *Options, begin time.Time) (lines int, err error) {
 	var line accesslog.Line
 	parser := accesslog.Parser{Templates: o.Templates}
 	err = logstream.Read(ctx, c, sources, logstream.Options{Since: begin.Add(-skew)}, func(from logstream.Source, chunk []byte) error {
@@ -135,16 +135,17 @@ func gatewayOf(all []mesh.Gateway, namespace, pod string) string {
 }
 
 // wasHeld judges a request that reached nobody, by whether somebody in the mesh gets an answer.
-func (r *Result) wasHeld(ctx context.Context, c Client, o Options) error {
+func (r *Result) wasHeld(ctx context.Context, c Client, o *Options) error {
 	o.Note("no answer; asking from a pod in the mesh whether the host answers at all")
-	o.From, o.Image, o.Tool = "", "", ""
+	plain := *o
+	plain.From, plain.Image, plain.Tool = "", "", ""
 	w, err := find(ctx, c, o.Namespace, "", false)
 	if err != nil {
 		w, err = find(ctx, c, "", "", false)
 	}
 	var other answer
 	if err == nil {
-		other, err = send(ctx, c, w, o)
+		other, err = send(ctx, c, &w, &plain)
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -152,12 +153,12 @@ func (r *Result) wasHeld(ctx context.Context, c Client, o Options) error {
 	case err != nil:
 		r.Reason = "whether the host answers anybody is not known: " + err.Error()
 	case !other.serves(o.Target):
-		r.Reason = fmt.Sprintf("the host does not answer %s either, which is in the mesh", w)
+		r.Reason = fmt.Sprintf("the host does not answer %s either, which is in the mesh", &w)
 		if other.failed != "" {
 			r.Reason += ": " + other.failed
 		}
 	default:
-		r.Verdict, r.Reason = Held, fmt.Sprintf("%s; %s, which is in the mesh, was answered with %d at the same time", r.Failed, w, other.status)
+		r.Verdict, r.Reason = Held, fmt.Sprintf("%s; %s, which is in the mesh, was answered with %d at the same time", r.Failed, &w, other.status)
 	}
 	return nil
 }

@@ -46,9 +46,9 @@ func bypassPod(namespace, name, image string) *unstructured.Unstructured {
 
 // makePod makes a pod that is in no mesh, and waits until it runs. remove takes it away again, also after an error and after the
 // context has ended; it does nothing where there is nothing.
-func makePod(ctx context.Context, c Writer, o Options) (w workload, remove func() error, err error) {
+func makePod(ctx context.Context, c Writer, o *Options) (w workload, remove func() error, err error) {
 	w = workload{Namespace: o.Namespace, Name: newName(), Container: "probe", Image: o.Image}
-	o.Tell(fmt.Sprintf("making pod %s (image %s, no sidecar); it is taken away afterwards", w, o.Image))
+	o.Tell(fmt.Sprintf("making pod %s (image %s, no sidecar); it is taken away afterwards", &w, o.Image))
 	o.Note("waiting for the pod")
 	made, err := c.Apply(ctx, podsResource, bypassPod(w.Namespace, w.Name, o.Image), kube.ApplyOptions{})
 	if err != nil {
@@ -65,7 +65,7 @@ func makePod(ctx context.Context, c Writer, o Options) (w workload, remove func(
 		if failed == nil || errors.Is(failed, kube.ErrAbsent) || made == nil && errors.Is(failed, kube.ErrForbidden) {
 			return nil
 		}
-		o.Tell(fmt.Sprintf("pod %s is still there: take it away with kubectl -n %s delete pod %s", w, w.Namespace, w.Name))
+		o.Tell(fmt.Sprintf("pod %s is still there: take it away with kubectl -n %s delete pod %s", &w, w.Namespace, w.Name))
 		return failed
 	}
 	if err != nil {
@@ -73,7 +73,7 @@ func makePod(ctx context.Context, c Writer, o Options) (w workload, remove func(
 	}
 	p, err := w.running(ctx, c)
 	if err == nil && p.meshed() {
-		err = fmt.Errorf("pod %s was given a sidecar although it asks for none: name a pod without one with --from", w)
+		err = fmt.Errorf("pod %s was given a sidecar although it asks for none: name a pod without one with --from", &w)
 	}
 	if err != nil {
 		return w, remove, err

@@ -75,7 +75,7 @@ func standIn(name, image string, user, group int64) map[string]any {
 func newName() string { return "kubectl-egress-probe-" + strings.ToLower(rand.Text()[:8]) }
 
 // borrow adds an ephemeral container to the workload's pod, which asks in its place: it has the pod's network, and so its sidecar.
-func (w *workload) borrow(ctx context.Context, c Client, o Options) error {
+func (w *workload) borrow(ctx context.Context, c Client, o *Options) error {
 	name := newName()
 	o.Tell(fmt.Sprintf("adding ephemeral container %s (image %s) to pod %s: it ends within %s, and stays in the pod's spec until the pod is gone",
 		name, o.Image, w, lives))

@@ -193,13 +193,13 @@ func TestHangingTool(t *testing.T) {
 	t.Parallel()
 	w := &world{pods: []string{clientPod}, hangs: true}
 	o := options(t, "https://edition.cnn.com")
-	a, err := run(t.Context(), w, workload{Namespace: "default", Name: "sleep-1-a", Container: "sleep"}, programs()[0], curl(order{Target: o.Target}), -grace+50*time.Millisecond)
+	a, err := run(t.Context(), w, &workload{Namespace: "default", Name: "sleep-1-a", Container: "sleep"}, programs()[0], curl(order{Target: o.Target}), -grace+50*time.Millisecond)
 	if err != nil || !strings.HasPrefix(a.failed, "curl had no answer within ") {
 		t.Errorf("%+v, %v", a, err)
 	}
 	ctx, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer stop()
-	if a, err = run(ctx, w, workload{Container: "sleep"}, programs()[0], nil, time.Minute); !errors.Is(err, context.DeadlineExceeded) {
+	if a, err = run(ctx, w, &workload{Container: "sleep"}, programs()[0], nil, time.Minute); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the time of all is over: %+v, %v", a, err)
 	}
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // judge says which way the request went by the lines about it.
-func (r *Result) judge(o Options, s seen, row *accesslog.Row) {
+func (r *Result) judge(o *Options, s *seen, row *accesslog.Row) {
 	switch {
 	case len(s.ours) == 0 && s.failed != "":
 		r.Reason = "the access logs could not all be read: " + s.failed

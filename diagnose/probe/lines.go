@@ -28,7 +28,7 @@ type seen struct {
 }
 
 // wait reads the logs again and again until they tell the whole way, or no more can come.
-func wait(ctx context.Context, c Client, w workload, o Options, a request) (seen, *accesslog.Row, error) {
+func wait(ctx context.Context, c Client, w *workload, o *Options, a *request) (seen, *accesslog.Row, error) {
 	finder := &logstream.Finder{Client: c, Gateways: diagnose.GatewayLogs(o.Gateways)}
 	sources, err := finder.Find(ctx)
 	if err != nil {
@@ -93,7 +93,7 @@ func complete(r *accesslog.Row) bool {
 }
 
 // look reads the logs once.
-func look(ctx context.Context, c Client, sources []logstream.Source, o Options, a request) (seen, error) {
+func look(ctx context.Context, c Client, sources []logstream.Source, o *Options, a *request) (seen, error) {
 	s := seen{exact: a.local != "" || !o.Target.encrypted()}
 	joiner := newJoiner(o.Gateways, &s)
 	parser := accesslog.Parser{Templates: o.Templates}
@@ -109,7 +109,7 @@ func look(ctx context.Context, c Client, sources []logstream.Source, o Options, 
 			}
 			if from.Kind == accesslog.Sidecar {
 				s.lines++
-				if !about(&line, o.Target, a) {
+				if !about(&line, &o.Target, a) {
 					continue
 				}
 				if line.UserAgent != nil && len(s.ours) > 0 {
@@ -142,7 +142,7 @@ func newJoiner(gateways []mesh.Gateway, s *seen) *accesslog.Joiner {
 
 // about says whether a sidecar's line can be about the request: by the address that the workload had, by its user agent where the
 // proxy can read that, else by name and time.
-func about(l *accesslog.Line, t Target, a request) bool {
+func about(l *accesslog.Line, t *Target, a *request) bool {
 	switch {
 	case l.Way() == accesslog.Inbound:
 		return false

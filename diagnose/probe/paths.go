@@ -51,7 +51,7 @@ func Paths(ctx context.Context, c Client, o Options, targets []string, paths []t
 				})}
 			}
 			for _, h := range hosts {
-				out[i] = append(out[i], along(ctx, c, o, p, h))
+				out[i] = append(out[i], along(ctx, c, &o, p, h))
 			}
 		})
 	}
@@ -87,9 +87,8 @@ func known(p *trace.Path, targets []string) []egress.Host {
 			}
 		}
 	}
-	slices.Sort(led)
 	if len(out) == 0 && len(led) > 0 {
-		out = led[:1]
+		out = []egress.Host{slices.Min(led)}
 	}
 	return out
 }
@@ -111,7 +110,8 @@ func rank(l *trace.Leg) int {
 }
 
 // along sends one request along a path.
-func along(ctx context.Context, c Client, o Options, p *trace.Path, host egress.Host) check.Finding {
+func along(ctx context.Context, c Client, given *Options, p *trace.Path, host egress.Host) check.Finding {
+	o := *given
 	ctx, stop := context.WithTimeout(ctx, perPath)
 	defer stop()
 	o.Target = Target{Scheme: "http", Host: host, Port: p.Port, Path: "/"}

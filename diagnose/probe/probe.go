@@ -120,11 +120,12 @@ type request struct {
 }
 
 // deliver has the workload send the request, or an ephemeral container where the workload has no tool and one may be added.
-func deliver(ctx context.Context, c Client, w *workload, o Options, counts *counts) (r request, err error) {
+func deliver(ctx context.Context, c Client, w *workload, o *Options, counts *counts) (r *request, err error) {
+	r = &request{}
 	try := func() {
 		r.before = counts.read(ctx)
 		r.begin = time.Now()
-		r.answer, err = send(ctx, c, *w, o)
+		r.answer, err = send(ctx, c, w, o)
 	}
 	try()
 	if _, none := errors.AsType[*NoToolError](err); none && o.Image != "" && w.Image == "" {
@@ -147,18 +148,18 @@ func Run(ctx context.Context, c Client, o Options) (Result, error) {
 	}
 	counts := newCounts(c, o.Gateways)
 	counts.pods = append(counts.pods, place{hop: string(accesslog.Sidecar), pod: w.String()})
-	asked, err := deliver(ctx, c, &w, o, counts)
+	asked, err := deliver(ctx, c, &w, &o, counts)
 	if err != nil {
 		return Result{}, err
 	}
-	r := result(w, o, asked)
+	r := result(&w, &o, asked)
 	early, gateway := counted(r.Grown, o.Target.Host)
 	o.Note(fmt.Sprintf("the counters say: %s; waiting for the lines of the access log, which may take 10 s", early))
-	ours, row, err := wait(ctx, c, w, o, asked)
+	ours, row, err := wait(ctx, c, &w, &o, asked)
 	if err != nil {
 		return Result{}, err
 	}
-	r.judge(o, ours, row)
+	r.judge(&o, &ours, row)
 	if r.Verdict == Unknown && asked.failed == "" {
 		r.fallBack(early, gateway, counts.failed)
 	}
@@ -167,7 +168,7 @@ func Run(ctx context.Context, c Client, o Options) (Result, error) {
 }
 
 // result is what is known when the request has been answered, or not.
-func result(w workload, o Options, asked request) Result {
+func result(w *workload, o *Options, asked *request) Result {
 	return Result{
 		Pod: w.String(), Image: w.Image, URL: o.Target.URL(), Verdict: Unknown, Hops: []Hop{},
 		Tool: asked.tool, Status: asked.status, Seconds: asked.seconds, Failed: asked.failed, Grown: grown(asked.before, asked.after),

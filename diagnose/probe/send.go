@@ -143,7 +143,7 @@ type NoToolError struct{ says string }
 func (e *NoToolError) Error() string { return e.says }
 
 // send has the first program that is there send the request.
-func send(ctx context.Context, c Client, w workload, o Options) (answer, error) {
+func send(ctx context.Context, c Client, w *workload, o *Options) (answer, error) {
 	ordered := order{Target: o.Target, agent: "kubectl-egress-probe/" + rand.Text(), limit: o.Patience, once: o.once}
 	var lacks []string
 	for _, p := range programs() {
@@ -178,7 +178,7 @@ func send(ctx context.Context, c Client, w workload, o Options) (answer, error) 
 const grace = 3 * time.Second
 
 // run has one program send the request. An answer without a tool means that the container does not have it.
-func run(ctx context.Context, c Client, w workload, p program, argv []string, limit time.Duration) (answer, error) {
+func run(ctx context.Context, c Client, w *workload, p program, argv []string, limit time.Duration) (answer, error) {
 	var stdout, stderr bytes.Buffer
 	begin := time.Now()
 	limited, stop := context.WithTimeout(ctx, limit+grace)
@@ -207,7 +207,7 @@ func run(ctx context.Context, c Client, w workload, p program, argv []string, li
 }
 
 // refused says which right is missing, if that is it.
-func refused(w workload, name string, err error) error {
+func refused(w *workload, name string, err error) error {
 	if errors.Is(err, kube.ErrForbidden) {
 		return lacks(err, fmt.Sprintf("a probe runs %s in the workload's container", name))
 	}

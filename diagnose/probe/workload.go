@@ -73,10 +73,10 @@ type workload struct {
 }
 
 // String is NAMESPACE/NAME.
-func (w workload) String() string { return w.Namespace + "/" + w.Name }
+func (w *workload) String() string { return w.Namespace + "/" + w.Name }
 
 // pod names the container that asks.
-func (w workload) pod() kube.Pod {
+func (w *workload) pod() kube.Pod {
 	return kube.Pod{Namespace: w.Namespace, Name: w.Name, Container: w.Container}
 }
 
