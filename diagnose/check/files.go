@@ -62,18 +62,25 @@ func waiting(s *snapshot.Snapshot, p *trace.Path) []string {
 			}
 		}
 	}
+	host := gatewayHost(s, p)
 	for i := range p.Legs {
 		l := &p.Legs[i]
 		for j := range l.Proxy.Config.Clusters {
 			c := &l.Proxy.Config.Clusters[j]
-			if name, ok := trace.ParseCluster(c.Name); ok && l.Hop == egress.AtSidecar && name.Host == gatewayHost(s, p) {
+			if l.Hop != egress.AtSidecar || c.TLS == nil { // before the name is read: a thousand paths have a thousand clusters each
+				continue
+			}
+			if name, ok := trace.ParseCluster(c.Name); ok && name.Host == host {
 				say(l, "cluster "+c.Name, c.TLS, c.Warming)
 			}
 		}
 		for j := range l.Proxy.Config.Listeners {
 			li := &l.Proxy.Config.Listeners[j]
+			if l.Hop != egress.AtGateway || li.Port != l.Ask.Port {
+				continue
+			}
 			for k := range li.Chains {
-				if l.Hop == egress.AtGateway && li.Port == l.Ask.Port {
+				if li.Chains[k].TLS != nil {
 					say(l, "listener "+li.Name, li.Chains[k].TLS, li.Warming)
 				}
 			}
