@@ -101,25 +101,21 @@ func PlanBundleRemoval(ctx context.Context, c Client, kind, namespace, name stri
 // OwnedBundle is a bundle that is on the cluster.
 type OwnedBundle struct {
 	Kind, Namespace, Name string
-	Members               []Ref // without the parent, in the order of writing, then by namespace and name
 	Parent                *unstructured.Unstructured
 }
 
-// Bundles lists the bundles of a kind in a namespace, or in all if it is empty, sorted by namespace and name.
+// Bundles lists the bundles of a kind in a namespace, or in all if it is empty, sorted by namespace and name. Their members are not
+// looked for: that would take the right to list every kind that a bundle may have.
 func Bundles(ctx context.Context, c Client, kind, namespace string) ([]OwnedBundle, error) {
 	parents, err := listParents(ctx, c, kind, namespace)
 	if err != nil || len(parents) == 0 {
-		return nil, err
-	}
-	members, err := membersOf(ctx, c, parents, namespace == "")
-	if err != nil {
 		return nil, err
 	}
 	bundles := make([]OwnedBundle, 0, len(parents))
 	for _, p := range parents {
 		bundles = append(bundles, OwnedBundle{
 			Kind: kind, Namespace: p.GetNamespace(), Name: strings.TrimPrefix(p.GetName(), parentPrefix(kind)),
-			Members: members[p.id()], Parent: p.Unstructured,
+			Parent: p.Unstructured,
 		})
 	}
 	return bundles, nil

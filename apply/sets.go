@@ -13,6 +13,24 @@ type Owned struct {
 	Members []Ref // without the parent, in the order of writing, then by namespace and name
 }
 
+// Declared lists what sets of a namespace, or of all if it is empty, declare, sorted by namespace and name. Their objects are not
+// looked for, so that the right to list ConfigMaps will do. A parent whose set.yaml cannot be read is an error, as for Sets.
+func Declared(ctx context.Context, c Client, namespace string) ([]egress.Set, error) {
+	parents, err := listParents(ctx, c, kindSet, namespace)
+	if err != nil {
+		return nil, err
+	}
+	sets := make([]egress.Set, 0, len(parents))
+	for _, p := range parents {
+		set, err := p.set()
+		if err != nil {
+			return nil, err
+		}
+		sets = append(sets, set)
+	}
+	return sets, nil
+}
+
 // Sets lists the sets of a namespace, or of all if it is empty, sorted by namespace and name. A parent whose set.yaml cannot
 // be read is an error that names it: leaving it out would hide hosts that are taken.
 func Sets(ctx context.Context, c Client, namespace string) ([]Owned, error) {

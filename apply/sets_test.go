@@ -46,11 +46,16 @@ func TestSets(t *testing.T) {
 // TestSetsForbidden: what may not be seen is not taken for absent.
 func TestSetsForbidden(t *testing.T) {
 	t.Parallel()
-	for _, forbidden := range []string{"list configmaps", "list gateways"} {
+	for forbidden, declared := range map[string]int{"list configmaps": 0, "list gateways": 1} {
 		w := newWorld(t)
 		w.enable(declare(t, egress.Declaration{Name: "news", Domains: []string{"edition.cnn.com"}}))
 		w.forbidden = []string{forbidden}
 		if sets, err := Sets(t.Context(), w.client, ""); !errors.Is(err, kube.ErrForbidden) || sets != nil {
+			t.Errorf("%s: %v, %v", forbidden, sets, err)
+		}
+		// what is declared can be told without the right to see the objects
+		sets, err := Declared(t.Context(), w.client, "")
+		if len(sets) != declared || errors.Is(err, kube.ErrForbidden) != (declared == 0) {
 			t.Errorf("%s: %v, %v", forbidden, sets, err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -37,6 +38,7 @@ type Options struct {
 	QPS       float32   // requests per second, default DefaultQPS; negative: no limit
 	Burst     int       // requests at once before QPS holds, default DefaultBurst
 	ReadOnly  bool      // refuse every request that could change the cluster with ErrReadOnly, before it is sent
+	Command   *Command  // refuse every request that is not in its table with ErrUnlisted, before it is sent; nil: none. ReadOnly holds unless it writes
 	UserAgent string    // default "kubectl-egress"
 	Warnings  io.Writer // where the API server's warnings go, each once; nil drops them
 }
@@ -54,6 +56,9 @@ type Client struct {
 	client    func() (*rest.RESTClient, error)
 	streams   func() (*rest.RESTClient, error) // for logs
 	admin     adminPool
+
+	mu      sync.Mutex
+	refused []string // rights that were missing, each once
 }
 
 // New reads the kubeconfig that g stands for. It contacts nothing: connections are made when first needed.
@@ -86,11 +91,7 @@ func New(g genericclioptions.RESTClientGetter, o Options) (*Client, error) {
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
 		return &home{scheme: address.Scheme, host: address.Host, next: next, most: maxAnswer}
 	})
-	if o.ReadOnly {
-		config.Wrap(func(next http.RoundTripper) http.RoundTripper {
-			return &readOnly{prefix: strings.TrimSuffix(address.Path, "/"), next: next}
-		})
-	}
+	o.guard(config, strings.TrimSuffix(address.Path, "/"))
 	c.server = address.Scheme + "://" + address.Host
 	raw, err := loader.RawConfig()
 	if err != nil {
@@ -105,8 +106,42 @@ func New(g genericclioptions.RESTClientGetter, o Options) (*Client, error) {
 	return c, nil
 }
 
+// guard puts what refuses requests below everything that makes them, so that no bug above can pass it. Which path is before /api says
+// prefix.
+func (o Options) guard(config *rest.Config, prefix string) {
+	if o.ReadOnly || o.Command != nil && !o.Command.Writes {
+		config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &readOnly{prefix: prefix, next: next} })
+	}
+	if o.Command != nil {
+		table := o.Command.allowed()
+		config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+			return &tableGuard{command: o.Command.Name, allowed: table, prefix: prefix, next: next}
+		})
+	}
+}
+
 // Namespace is the one that the flags or the kubeconfig's context name; default "default".
 func (c *Client) Namespace() string { return c.namespace }
+
+// Refused names the rights that were missing so far, each once and sorted, as Error.Right does: what could not be seen for want of them.
+// That of a namespace is left out where that of all was missing too.
+func (c *Client) Refused() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	slices.Sort(c.refused)
+	return slices.DeleteFunc(slices.Clone(c.refused), func(right string) bool {
+		what, _, one := strings.Cut(right, inNamespace)
+		return one && slices.Contains(c.refused, what+inAll)
+	})
+}
+
+func (c *Client) refuse(right string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !slices.Contains(c.refused, right) {
+		c.refused = append(c.refused, right)
+	}
+}
 
 // Close ends the port-forwards that EnvoyGet keeps open.
 func (c *Client) Close() { c.admin.close() }

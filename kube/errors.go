@@ -25,6 +25,7 @@ var (
 	ErrUnauthorized = errors.New("not authenticated")
 	ErrUnreachable  = errors.New("cannot reach the API server")
 	ErrReadOnly     = errors.New("refused: this command only reads")
+	ErrUnlisted     = errors.New("refused: a fault of this program") // it asked for what its table of rights does not have
 )
 
 // Error says what was being done to which object and how it failed, in one line.
@@ -65,10 +66,16 @@ func (e *Error) Right() string {
 		resource += "/" + sub
 	}
 	if e.Namespace == "" {
-		return e.Verb + " " + resource + " in all namespaces"
+		return e.Verb + " " + resource + inAll
 	}
-	return e.Verb + " " + resource + " in namespace " + e.Namespace
+	return e.Verb + " " + resource + inNamespace + e.Namespace
 }
+
+// How a right ends.
+const (
+	inAll       = " in all namespaces"
+	inNamespace = " in namespace "
+)
 
 // Unwrap lets errors.Is see the sentinel and errors.As what lies below.
 func (e *Error) Unwrap() []error {
@@ -164,6 +171,7 @@ func (c *Client) fail(ctx context.Context, o operation, err error) error {
 		if _, right, ok := strings.Cut(e.Words, " cannot "); ok {
 			e.Verb, _, _ = strings.Cut(right, " ")
 		}
+		c.refuse(e.Right())
 	}
 	return e
 }
@@ -190,6 +198,8 @@ func (c *Client) classify(ctx context.Context, err error) verdict {
 		return verdict{ErrReadOnly, strings.TrimPrefix(innermost(err), ErrReadOnly.Error()+": ")}
 	case errors.Is(err, errElsewhere), errors.Is(err, errTooLong):
 		return verdict{nil, innermost(err)}
+	case errors.Is(err, ErrUnlisted):
+		return verdict{ErrUnlisted, strings.TrimPrefix(innermost(err), ErrUnlisted.Error()+": ")}
 	case errors.Is(end, context.Canceled):
 		return verdict{nil, "interrupted"}
 	case end != nil:

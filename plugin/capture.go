@@ -71,7 +71,7 @@ func occupied(name string) error {
 }
 
 func (c *capture) run(ctx context.Context) error {
-	client, err := c.tool.connect(readOnly)
+	client, err := c.tool.connect("capture")
 	if err != nil {
 		return err
 	}

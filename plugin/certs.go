@@ -67,7 +67,7 @@ func (c *certsCommand) parse(cmd *cobra.Command, args []string) (err error) {
 }
 
 func (c *certsCommand) run(ctx context.Context) error {
-	client, err := c.tool.connect(readOnly)
+	client, err := c.tool.connect("certs")
 	if err != nil {
 		return err
 	}

@@ -156,7 +156,7 @@ func (c *checkCommand) run(ctx context.Context) error {
 		}
 		return c.print(r)
 	}
-	client, err := c.tool.connect(readOnly)
+	client, err := c.tool.connect("check")
 	if err != nil {
 		return err
 	}

@@ -90,7 +90,7 @@ func (c *cleanup) parse(cmd *cobra.Command, args []string) error {
 }
 
 func (c *cleanup) run(ctx context.Context) error {
-	client, err := c.tool.connect(readWrite)
+	client, err := c.tool.connect("cleanup")
 	if err != nil {
 		return err
 	}
@@ -153,13 +153,9 @@ func (c *cleanup) plan(ctx context.Context, client *kube.Client) ([]*apply.Plan,
 // choose gives the sets that --all or --domains mean.
 func (c *cleanup) choose(ctx context.Context, client *kube.Client) ([]egress.Set, error) {
 	namespace := scope(client, c.everywhere)
-	owned, err := apply.Sets(ctx, client, namespace)
+	sets, err := apply.Declared(ctx, client, namespace)
 	if err != nil {
 		return nil, err
-	}
-	sets := make([]egress.Set, 0, len(owned))
-	for _, o := range owned {
-		sets = append(sets, o.Set)
 	}
 	if c.all {
 		if len(sets) == 0 {

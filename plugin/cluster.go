@@ -1,45 +1,95 @@
 package plugin
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"runtime"
+	"slices"
 	"strconv"
+	"strings"
 
+	"github.com/spf13/cobra"
 	"k8s.io/klog/v2"
 
 	"github.com/kubectl-egress/kubectl-egress/egress"
 	"github.com/kubectl-egress/kubectl-egress/kube"
 )
 
-// access is what a command may do to the cluster.
-type access bool
+// connect gives a client that may ask what the table of rights has for a command, and nothing else: a command that only reads cannot
+// write. It contacts nothing yet.
+func (t *tool) connect(command string) (*kube.Client, error) { return t.client(command, false) }
 
-const (
-	readOnly  access = true // the client refuses every write
-	readWrite access = false
-)
+// connectReading is connect for a command that could write, and is not to this time.
+func (t *tool) connectReading(command string) (*kube.Client, error) { return t.client(command, true) }
 
-// connect gives a client as the flags say. It contacts nothing yet.
-func (t *tool) connect(a access) (*kube.Client, error) {
-	return kube.New(t.config, kube.Options{
+func (t *tool) client(command string, onlyReads bool) (*kube.Client, error) {
+	c, ok := kube.FindCommand(command)
+	if !ok {
+		return nil, fmt.Errorf("the table of rights does not have %q; please report this", command)
+	}
+	client, err := kube.New(t.config, kube.Options{
 		QPS:       t.qps,
 		Burst:     t.burst,
-		ReadOnly:  bool(a),
+		ReadOnly:  onlyReads,
+		Command:   &c,
 		UserAgent: fmt.Sprintf("%s/%s (%s/%s)", Program, Version(), runtime.GOOS, runtime.GOARCH),
 		Warnings:  t.ErrOut,
+	})
+	if err == nil {
+		t.clients = append(t.clients, client)
+	}
+	return client, err
+}
+
+// tellRefused has every command under c say, when it is done, what it could not see for want of a right. The door to the API server
+// knows, so that no command can forget it: what may not be seen is not to be taken for absent.
+func (t *tool) tellRefused(c *cobra.Command) {
+	for _, sub := range c.Commands() {
+		t.tellRefused(sub)
+	}
+	run := c.RunE
+	if run == nil {
+		return
+	}
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		err := run(cmd, args)
+		if refused := t.refused(err); len(refused) > 0 {
+			command := strings.TrimPrefix(cmd.CommandPath(), cmd.Root().CommandPath()+" ")
+			t.note("Not seen, for want of the right to %s; '%s rbac %s' prints what it takes", strings.Join(refused, "; "), t.name, command)
+		}
+		return err
+	}
+}
+
+// refused are the rights that were missing, but for those that the error tells of.
+func (t *tool) refused(err error) []string {
+	var all []string
+	for _, c := range t.clients {
+		all = append(all, c.Refused()...)
+	}
+	slices.Sort(all)
+	all = slices.Compact(all)
+	told := ""
+	if failed, ok := errors.AsType[*kube.Error](err); ok && errors.Is(failed, kube.ErrForbidden) {
+		told = failed.Right()
+	}
+	return slices.DeleteFunc(all, func(right string) bool {
+		// by exec Envoys are asked only where ports may not be forwarded, which is the lesser right
+		lesser := strings.Replace(right, "pods/exec", "pods/portforward", 1)
+		return right == told || lesser != right && slices.Contains(all, lesser)
 	})
 }
 
 // declare checks what was declared before the cluster is contacted, puts it into the namespace of the flags or the kubeconfig, and
 // gives a client for it.
-func (t *tool) declare(d egress.Declaration, a access) (egress.Set, *kube.Client, error) {
+func (t *tool) declare(d egress.Declaration, command string) (egress.Set, *kube.Client, error) {
 	if _, err := egress.ParseSet(d); err != nil {
 		return egress.Set{}, nil, err
 	}
-	client, err := t.connect(a)
+	client, err := t.connect(command)
 	if err != nil {
 		return egress.Set{}, nil, err
 	}

@@ -63,7 +63,7 @@ func (t *tool) offers(root *cobra.Command) {
 // for anything yet.
 func (t *tool) offering(offers ...offer) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		client, err := t.connect(readOnly)
+		client, err := t.connect("completion")
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
@@ -159,10 +159,10 @@ func offerGateways(ctx context.Context, client *kube.Client) ([]string, error) {
 }
 
 func offerSets(ctx context.Context, client *kube.Client) ([]string, error) {
-	sets, err := apply.Sets(ctx, client, client.Namespace())
+	sets, err := apply.Declared(ctx, client, client.Namespace())
 	names := make([]string, 0, len(sets))
 	for _, s := range sets {
-		names = append(names, cobra.CompletionWithDesc(s.Set.Name, hosts(s.Set.Hosts)))
+		names = append(names, cobra.CompletionWithDesc(s.Name, hosts(s.Hosts)))
 	}
 	return names, err
 }

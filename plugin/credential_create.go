@@ -75,7 +75,7 @@ func (c *credentialCreate) run(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	client, err := c.tool.connect(readWrite)
+	client, err := c.tool.connect("credential create")
 	if err != nil {
 		return err
 	}

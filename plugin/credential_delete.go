@@ -57,7 +57,7 @@ func newCredentialDelete(t *tool) *cobra.Command {
 }
 
 func (c *credentialDelete) run(ctx context.Context) error {
-	client, err := c.tool.connect(readWrite)
+	client, err := c.tool.connect("credential delete")
 	if err != nil {
 		return err
 	}
@@ -107,13 +107,13 @@ func (c *credentialDelete) where(ctx context.Context, client *kube.Client) (mesh
 // unused refuses to take away what sets or rules made by hand use.
 func (c *credentialDelete) unused(ctx context.Context, client *kube.Client, facts mesh.Facts, namespace string) error {
 	what := fmt.Sprintf("credential %s/%s", namespace, c.name)
-	owned, err := apply.Sets(ctx, client, "")
+	all, err := apply.Declared(ctx, client, "")
 	if err != nil {
 		return fmt.Errorf("whether sets use %s could not be found out: %w; say --force to take it away all the same", what, err)
 	}
 	var sets []egress.Set
-	for _, o := range owned {
-		if s := o.Set; s.Gateway.Namespace == namespace && (s.Credential == c.name || s.CASecret == c.name) {
+	for _, s := range all {
+		if s.Gateway.Namespace == namespace && (s.Credential == c.name || s.CASecret == c.name) {
 			sets = append(sets, s)
 		}
 	}

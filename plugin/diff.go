@@ -58,7 +58,7 @@ func (d *diff) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	set, client, err := d.tool.declare(declaration, readOnly)
+	set, client, err := d.tool.declare(declaration, "diff")
 	if err != nil {
 		return err
 	}

@@ -73,7 +73,7 @@ func (e *enable) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	set, client, err := e.tool.declare(declaration, readWrite)
+	set, client, err := e.tool.declare(declaration, "enable")
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -205,17 +206,11 @@ func (r *removing) confirm(ctx context.Context, plan *apply.Plan) (bool, error) 
 
 // usersOf lists the sets of all namespaces whose traffic goes through a gateway.
 func usersOf(ctx context.Context, client *kube.Client, ref egress.GatewayRef) ([]egress.Set, error) {
-	owned, err := apply.Sets(ctx, client, "")
+	sets, err := apply.Declared(ctx, client, "")
 	if err != nil {
 		return nil, fmt.Errorf("whether sets use gateway %s could not be found out: %w", ref, err)
 	}
-	var users []egress.Set
-	for _, o := range owned {
-		if o.Set.Gateway == ref {
-			users = append(users, o.Set)
-		}
-	}
-	return users, nil
+	return slices.DeleteFunc(sets, func(s egress.Set) bool { return s.Gateway != ref }), nil
 }
 
 // setNames names sets for people.
@@ -236,7 +231,7 @@ func (t *tool) completeBundles(kind string, offer func(apply.OwnedBundle) string
 		if len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		client, err := t.connect(readOnly)
+		client, err := t.connect("completion")
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveError
 		}

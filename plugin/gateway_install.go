@@ -157,7 +157,7 @@ func (g *gatewayInstall) run(ctx context.Context) error {
 		g.announce()
 		return g.onlyShow(g.bundle())
 	}
-	client, err := g.tool.connect(readWrite)
+	client, err := g.tool.connect("gateway install")
 	if err != nil {
 		return err
 	}

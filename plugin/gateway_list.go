@@ -58,7 +58,7 @@ type gatewayItems struct {
 }
 
 func (l *gatewayList) run(ctx context.Context) error {
-	client, err := l.tool.connect(readOnly)
+	client, err := l.tool.connect("gateway list")
 	if err != nil {
 		return err
 	}
@@ -102,15 +102,15 @@ func (l *gatewayList) gather(ctx context.Context, client *kube.Client, facts mes
 	} else if seen {
 		all = withManaged(all, ours)
 	}
-	sets, err := apply.Sets(ctx, client, "")
+	sets, err := apply.Declared(ctx, client, "")
 	if seen, err := l.seen(err, "which sets use the gateways"); err != nil {
 		return nil, err
 	} else if seen {
 		for i := range all {
 			all[i].Sets = []string{}
 			for _, s := range sets {
-				if s.Set.Gateway == all[i].Ref() {
-					all[i].Sets = append(all[i].Sets, s.Set.String())
+				if s.Gateway == all[i].Ref() {
+					all[i].Sets = append(all[i].Sets, s.String())
 				}
 			}
 		}

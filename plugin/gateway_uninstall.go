@@ -48,7 +48,7 @@ func newGatewayUninstall(t *tool) *cobra.Command {
 }
 
 func (g *gatewayUninstall) run(ctx context.Context) error {
-	client, err := g.tool.connect(readWrite)
+	client, err := g.tool.connect("gateway uninstall")
 	if err != nil {
 		return err
 	}

@@ -66,7 +66,7 @@ type shownSet struct {
 }
 
 func (g *get) run(ctx context.Context, name string) error {
-	client, err := g.tool.connect(readOnly)
+	client, err := g.tool.connect("get")
 	if err != nil {
 		return err
 	}

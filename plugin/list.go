@@ -8,6 +8,7 @@ import (
 
 	"github.com/kubectl-egress/kubectl-egress/apply"
 	"github.com/kubectl-egress/kubectl-egress/egress"
+	"github.com/kubectl-egress/kubectl-egress/kube"
 )
 
 type list struct {
@@ -48,13 +49,13 @@ type setList struct {
 }
 
 func (l *list) run(ctx context.Context) error {
-	client, err := l.tool.connect(readOnly)
+	client, err := l.tool.connect("list")
 	if err != nil {
 		return err
 	}
 	defer client.Close()
 	namespace := scope(client, l.all)
-	sets, err := apply.Sets(ctx, client, namespace)
+	sets, err := l.sets(ctx, client, namespace)
 	if err != nil {
 		return err
 	}
@@ -63,6 +64,23 @@ func (l *list) run(ctx context.Context) error {
 		return nil
 	}
 	return l.print(sets)
+}
+
+// sets reads the sets, and their objects only where they are printed: that takes the right to list every kind of them.
+func (l *list) sets(ctx context.Context, client *kube.Client, namespace string) ([]apply.Owned, error) {
+	switch l.output.value {
+	case "wide", "json", "yaml":
+		return apply.Sets(ctx, client, namespace)
+	}
+	declared, err := apply.Declared(ctx, client, namespace)
+	if err != nil {
+		return nil, err
+	}
+	sets := make([]apply.Owned, 0, len(declared))
+	for _, s := range declared {
+		sets = append(sets, apply.Owned{Set: s})
+	}
+	return sets, nil
 }
 
 func (l *list) print(sets []apply.Owned) error {

@@ -142,7 +142,7 @@ func (c *logsCommand) run(ctx context.Context) error {
 	if c.from != "" {
 		return c.saved(ctx)
 	}
-	client, err := c.tool.connect(readOnly)
+	client, err := c.tool.connect("logs")
 	if err != nil {
 		return err
 	}

@@ -124,11 +124,11 @@ func (p *probeCommand) parse(cmd *cobra.Command, args []string) error {
 }
 
 func (p *probeCommand) run(ctx context.Context) error {
-	access := readOnly
+	open := p.tool.connectReading
 	if p.image != "" {
-		access = readWrite
+		open = p.tool.connect
 	}
-	client, err := p.tool.connect(access)
+	client, err := open("probe")
 	if err != nil {
 		return err
 	}
@@ -214,22 +214,22 @@ func istiod(facts mesh.Facts) (namespace, revision string) {
 // straight names the set that declares that the host is reached without a gateway; empty if there is none. A set that sends any of
 // its traffic through one wins over it.
 func (p *probeCommand) straight(ctx context.Context, client *kube.Client) (string, error) {
-	sets, err := apply.Sets(ctx, client, "")
+	sets, err := apply.Declared(ctx, client, "")
 	if errors.Is(err, kube.ErrForbidden) {
-		sets, err = apply.Sets(ctx, client, client.Namespace())
+		sets, err = apply.Declared(ctx, client, client.Namespace())
 	}
 	if err != nil {
 		return "", err
 	}
 	name := ""
 	for _, s := range sets {
-		for _, h := range s.Set.Hosts {
+		for _, h := range s.Hosts {
 			switch {
 			case h != p.target.Host && !h.Covers(p.target.Host):
-			case s.Set.Mode != egress.Direct:
+			case s.Mode != egress.Direct:
 				return "", nil
 			default:
-				name = s.Set.Namespace + "/" + s.Set.Name
+				name = s.String()
 			}
 		}
 	}

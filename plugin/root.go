@@ -33,9 +33,10 @@ type tool struct {
 	term  terminal
 
 	config  *genericclioptions.ConfigFlags
-	qps     float32 // requests per second to the API server
-	burst   int     // requests that may come at once
-	verbose int     // as kubectl's -v: 0 says nothing, 6 each request
+	qps     float32        // requests per second to the API server
+	burst   int            // requests that may come at once
+	verbose int            // as kubectl's -v: 0 says nothing, 6 each request
+	clients []*kube.Client // that were opened
 }
 
 // New builds the command line. argv0 is the name that the program was called by; help and hints follow it.
@@ -85,8 +86,9 @@ func New(streams genericiooptions.IOStreams, argv0 string) *cobra.Command {
 		newGateway(t), newSample(t), newCredential(t),
 		newCheck(t), newStats(t), newCerts(t), newList(t), newGet(t), newExplain(t), newCapture(t),
 		newLogs(t), newProbe(t),
-		newCompletion(t), newOptions(t), newVersion(t))
+		newCompletion(t), newOptions(t), newRBAC(t), newVersion(t))
 	t.offers(root)
+	t.tellRefused(root)
 	return root
 }
 

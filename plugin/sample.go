@@ -112,7 +112,7 @@ func newSampleInstall(t *tool) *cobra.Command {
 }
 
 func (s *sampleInstall) run(ctx context.Context) error {
-	client, err := s.tool.connect(readWrite)
+	client, err := s.tool.connect("sample install")
 	if err != nil {
 		return err
 	}
@@ -193,7 +193,7 @@ func newSampleDelete(t *tool) *cobra.Command {
 }
 
 func (s *sampleDelete) run(ctx context.Context) error {
-	client, err := s.tool.connect(readWrite)
+	client, err := s.tool.connect("sample delete")
 	if err != nil {
 		return err
 	}

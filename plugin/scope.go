@@ -102,19 +102,19 @@ func groupOf(kind string) string {
 
 // completeSets offers the names of sets on the cluster.
 func (t *tool) completeSets(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	client, err := t.connect(readOnly)
+	client, err := t.connect("completion")
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
 	defer client.Close()
-	sets, err := apply.Sets(cmd.Context(), client, client.Namespace())
+	sets, err := apply.Declared(cmd.Context(), client, client.Namespace())
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
 	var offered []string
 	for _, s := range sets {
-		if !slices.Contains(args, s.Set.Name) {
-			offered = append(offered, cobra.CompletionWithDesc(s.Set.Name, hosts(s.Set.Hosts)))
+		if !slices.Contains(args, s.Name) {
+			offered = append(offered, cobra.CompletionWithDesc(s.Name, hosts(s.Hosts)))
 		}
 	}
 	return offered, cobra.ShellCompDirectiveNoFileComp

@@ -79,7 +79,7 @@ func (s *statsCommand) parse(cmd *cobra.Command, args []string) error {
 }
 
 func (s *statsCommand) run(ctx context.Context) error {
-	client, err := s.tool.connect(readOnly)
+	client, err := s.tool.connect("stats")
 	if err != nil {
 		return err
 	}

@@ -66,7 +66,7 @@ func (s *statsRecord) parse(cmd *cobra.Command, args []string) (err error) {
 }
 
 func (s *statsRecord) run(ctx context.Context) error {
-	client, err := s.tool.connect(readWrite)
+	client, err := s.tool.connect("stats record")
 	if err != nil {
 		return err
 	}

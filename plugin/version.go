@@ -24,7 +24,7 @@ func newVersion(t *tool) *cobra.Command {
 				_, err := fmt.Fprintln(t.Out, line)
 				return err
 			}
-			client, err := t.connect(readOnly)
+			client, err := t.connect("version")
 			if err != nil {
 				return err
 			}
@@ -33,12 +33,17 @@ func newVersion(t *tool) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			var gateways []string
+			gateways, none := []string{}, "none"
+			for _, u := range facts.Unread {
+				if strings.HasPrefix(u.Source, "services") || strings.HasPrefix(u.Source, "pods") {
+					none = "unknown (" + u.Kind + ")"
+				}
+			}
 			for _, g := range facts.Gateways {
 				gateways = append(gateways, g.Ref().String())
 			}
 			_, err = fmt.Fprintf(t.Out, "%s\nIstio %s, networking.istio.io/%s, egress gateways: %s\n", line,
-				or(facts.Version.String(), "of unknown version"), or(facts.Networking, "absent"), or(strings.Join(gateways, ", "), "none"))
+				or(facts.Version.String(), "of unknown version"), or(facts.Networking, "absent"), or(strings.Join(gateways, ", "), none))
 			return err
 		},
 	}

@@ -1,0 +1,155 @@
+package kube
+
+import "slices"
+
+// Commands is the table of all commands that ask the API server, by name. It is what Options.Command holds a client to, what `rbac`
+// prints, and what a test proves on a real API server, one right after the other.
+func Commands() []Command {
+	return []Command{
+		{Name: "capture", Rights: optional(slices.Concat(snapshots(), evidence(), posture()))},
+		{Name: "certs", Rights: slices.Concat(aNamedGateway(), theMesh(), gatewayEnvoys(), []Right{
+			{Can: "list destinationrules.networking.istio.io,gateways.networking.istio.io", In: Everywhere, Optional: true, Why: "what uses certificates"},
+		})},
+		{Name: "check", Rights: slices.Concat(snapshots(), evidence(), posture())},
+		{Name: "cleanup", Writes: true, Rights: cleaning()},
+		{Name: "completion", Rights: append(theMesh(), []Right{
+			{Can: "list configmaps", In: Everywhere, Else: Home, Why: "the names of sets and gateways"},
+			{Can: "list serviceentries.networking.istio.io", In: Everywhere, Else: Home, Why: "the hosts that the mesh knows"},
+			{Can: "list namespaces", In: Everywhere, Why: "their names"},
+			{Can: "list secrets", In: Everywhere, With: WithAny, Why: "the names of credentials"},
+		}...)},
+		{Name: "credential create", Writes: true, Rights: slices.Concat(theMesh(), usersOfCredential(), gatewayEnvoys(), []Right{
+			{Can: "get,create,patch secrets", In: AtGateway, Why: "the credential"},
+			{Can: "delete secrets", In: AtGateway, Optional: true, Why: "to take it back when the write's answer was lost"},
+		})},
+		{Name: "credential delete", Writes: true, Rights: slices.Concat(theMesh(), usersOfCredential(), []Right{
+			{Can: "get,delete secrets", In: AtGateway, Why: "the credential"},
+			{Can: "list configmaps", In: Everywhere, Why: "the sets, which may use it"},
+			{Can: "list secrets", In: Everywhere, With: WithAny, Why: "in which gateway's namespace it is"},
+		})},
+		{Name: "diff", Rights: trying()},
+		{Name: "enable", Writes: true, Rights: append(trying(), waiting()...)},
+		{Name: "gateway install", Writes: true, Rights: installing()},
+		{Name: "gateway list", Rights: append(theMesh(), Right{
+			Can: "list configmaps", In: Everywhere, Optional: true, Why: "which gateways are this program's, and which sets use them",
+		})},
+		{Name: "gateway uninstall", Writes: true, Rights: uninstalling()},
+		{Name: "get", Rights: slices.Concat(ownSets(Home, ""), optional(theMesh()))},
+		{Name: "list", Rights: ownSets(HomeOrAll, "-o wide")},
+		{Name: "logs", Rights: slices.Concat(aNamedGateway(), theMesh(), logLines())},
+		{Name: "probe", Writes: true, Rights: slices.Concat(theMesh(), probing())},
+		{Name: "sample delete", Writes: true, Rights: append(deleting(sampleKinds, Home), emptying(Home)...)},
+		{Name: "sample install", Writes: true, Rights: slices.Concat(placing(sampleKinds, Home), optional(theMesh()))},
+		{Name: "stats", Rights: snapshots()},
+		{Name: "stats record", Writes: true, Rights: slices.Concat(aNamedGateway(), theMesh(), gatewayEnvoys(), []Right{
+			{Can: "get pods", In: AtGateway, Why: "what makes the gateway's pods"},
+			{Can: "get,patch deployments.apps", In: AtGateway, Why: "the annotation"},
+			{Can: "get,patch daemonsets.apps,statefulsets.apps", In: AtGateway, With: WithKinds, Why: "the annotation"},
+		})},
+		{Name: "version", Rights: theMesh()},
+	}
+}
+
+// What bundles consist of.
+const (
+	gatewayKinds = "configmaps,serviceaccounts,services,deployments.apps,roles.rbac.authorization.k8s.io,rolebindings.rbac.authorization.k8s.io," +
+		"horizontalpodautoscalers.autoscaling,poddisruptionbudgets.policy"
+	sampleKinds = "configmaps,serviceaccounts,services,deployments.apps"
+)
+
+// usersOfCredential is what finding the rules takes that refer to a credential.
+func usersOfCredential() []Right {
+	return []Right{{Can: "list destinationrules.networking.istio.io,gateways.networking.istio.io", In: Everywhere, Why: "which rules refer to it"}}
+}
+
+// rollout is what waiting for a Deployment takes.
+func rollout(in Place) []Right {
+	return []Right{
+		{Can: "get deployments.apps", In: in, Why: "how far its pods are"},
+		{Can: "list pods", In: in, Why: "its pods"},
+		{Can: "list events", In: in, Optional: true, Why: "why a pod is not ready"},
+	}
+}
+
+// placing is what putting a bundle on the cluster takes.
+func placing(kinds string, in Place) []Right {
+	return append(rollout(in),
+		Right{Can: "get,list,create,patch " + kinds, In: in, Why: "what is installed"},
+		Right{Can: "get,create,patch namespaces", In: Everywhere, With: WithSpace, Why: "to make it"},
+		Right{Can: "get,list,create,patch secrets", In: in, With: WithServer, Why: "its certificates"},
+		Right{Can: "delete " + kinds, In: in, Optional: true, Why: "to take back what was written when a write fails"},
+		Right{Can: "delete namespaces", In: in, With: WithSpace, Why: "the same"},
+		Right{Can: "delete secrets", In: in, With: WithServer, Why: "the same"},
+	)
+}
+
+// deleting is what taking a bundle away takes.
+func deleting(kinds string, in Place) []Right {
+	return []Right{
+		{Can: "get configmaps", In: in, Why: "what was installed"},
+		{Can: "list,delete " + kinds, In: in, Why: "its objects"},
+		{Can: "list pods", In: in, Why: "whether its pods are gone"},
+		{Can: "list,delete secrets", In: in, With: WithServer, Why: "its certificates"},
+	}
+}
+
+// emptying is what taking a namespace away takes that was made for a bundle: a look at all that people would miss.
+func emptying(in Place) []Right {
+	return []Right{
+		{Can: "get,patch,delete namespaces", In: in, With: WithSpace, Why: "to take it away, or the mark off one that holds more"},
+		{
+			Can: "list replicasets.apps,statefulsets.apps,daemonsets.apps,jobs.batch,cronjobs.batch,persistentvolumeclaims,secrets,configmaps,services,deployments.apps,pods," +
+				setKinds + "," + envoyFilters,
+			In: in, With: WithSpace, Why: "whether it holds anything else",
+		},
+	}
+}
+
+func installing() []Right {
+	return append(placing(gatewayKinds, AtGateway), []Right{
+		{Can: "get,watch,list secrets", In: AtGateway, Why: "for its service account: nobody can give what they have not"},
+		{Can: "get services", In: AtGateway, Why: "whether it is there"},
+		{Can: "get namespaces", In: AtGateway, Why: "whether it is there"},
+		{Can: "list pods", In: Everywhere, Else: AtGateway, Why: "whether others have its labels"},
+		{Can: "get services", In: OfDNS, With: "--sni-proxy", Why: "the cluster's DNS"},
+		{Can: "list pods", In: OfDNS, With: "--sni-proxy", Optional: true, Why: "its address families"},
+		{Can: "list configmaps", In: Everywhere, With: "--sni-proxy", Why: "sets that use the SNI proxy"},
+	}...)
+}
+
+func uninstalling() []Right {
+	return slices.Concat(deleting(gatewayKinds, AtGateway), emptying(AtGateway), []Right{
+		{Can: "list configmaps", In: Everywhere, Why: "the sets, which may use it"},
+		{Can: "get services", In: AtGateway, With: WithOther, Why: "whether others installed it"},
+		{Can: "list pods", In: Everywhere, Else: AtGateway, With: WithOther, Why: "the same"},
+	})
+}
+
+func logLines() []Right {
+	return []Right{
+		{Can: "list pods", In: AtGateway, Why: "the gateways' pods"},
+		{Can: "get pods/log", In: AtGateway, Why: "their logs"},
+		{Can: "get pods", In: AtGateway, With: "--follow", Optional: true, Why: "whether they were restarted"},
+		{Can: "list pods", In: Everywhere, Else: Home, With: "--sidecars", Why: "workloads with a sidecar"},
+		{Can: "get pods/log", In: Everywhere, Else: Home, With: "--sidecars", Why: "their logs"},
+		{Can: "get pods", In: Everywhere, Else: Home, With: "--sidecars", Optional: true, Why: "whether they were restarted, with --follow"},
+		{Can: "list pods", In: Everywhere, With: WithOld, Why: "the mixer's pods, up to 1.7"},
+		{Can: "get pods/log", In: OfIstio, With: WithOld, Why: "the mixer's log, up to 1.7"},
+	}
+}
+
+func probing() []Right {
+	return []Right{
+		{Can: "list pods", In: Home, Why: "who asks"},
+		{Can: "create pods/exec", In: Home, Why: "to ask"},
+		{Can: "get pods/log", In: Home, Why: "what the sidecar wrote"},
+		{Can: "list pods", In: AtGateway, Why: "the gateways' pods"},
+		{Can: "get pods/log", In: AtGateway, Why: "what the gateway wrote"},
+		{Can: "create pods/portforward", In: Home, Why: "what the sidecar counted"},
+		{Can: "create pods/portforward", In: AtGateway, Why: "what the gateway counted"},
+		{Can: "create pods/exec", In: AtGateway, With: WithExec, Why: "the same, where ports may not be forwarded"},
+		{Can: "list configmaps", In: Everywhere, Else: Home, Optional: true, Why: "whether a set declares the straight way"},
+		{Can: "get,patch,create,delete pods", In: Home, With: "--image", Why: "a pod outside the mesh to ask from, with --bypass"},
+		{Can: "patch pods/ephemeralcontainers", In: Home, With: "--image", Why: "a container to ask from, beside those of the workload"},
+	}
+}
