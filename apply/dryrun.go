@@ -75,6 +75,10 @@ func (p *Plan) tryApply(ctx context.Context, w, before *unstructured.Unstructure
 		}
 	}
 	after, err := p.client.Apply(ctx, p.api.resource(ref.Kind), want, kube.ApplyOptions{DryRun: true, Force: p.force})
+	if before == nil && ref.Kind == "RoleBinding" && errors.Is(err, kube.ErrAbsent) {
+		// Who may not bind every role is held to what the role grants, and the Role that this plan makes is not there yet.
+		return unasked(w), nil
+	}
 	if err != nil {
 		return Change{}, fmt.Errorf("dry run of %s: %w", ref, err)
 	}

@@ -14,6 +14,8 @@ type rbacCase struct {
 	args    []string   // of the plugin; # is a number of the run
 	before  [][]string // what is done first, with all rights
 	code    int        // with all these rights
+	// alone: its runs come one after the other.
+	alone bool
 	// none: only with all rights, since what this line writes cannot be written twice.
 	none bool
 	// extra: only the rights of the circumstances are taken away; those of the command itself are another line's.
@@ -46,11 +48,21 @@ func rbacCases(dir string) [][]rbacCase {
 	sleep := home("sample", "install", "sleep", "--image="+*image)
 	enable := home(gate("enable", "--domains="+rbacHost, "--name=e2e-rbac", "--mtls=on", "--timeout=60s")...)
 	seen := []string{"create pods/portforward", "list pods", "get pods", "list sidecars.networking.istio.io"}
-	rollout := []string{"list events", "list pods"}
+	pods := []string{"list pods"}
+	standing := func(kinds ...string) []string { // what is only asked about what is there already
+		again := slices.Clone(pods)
+		for _, k := range kinds {
+			again = append(again, "list "+k)
+		}
+		return again
+	}
+	sampled := standing("configmaps", "serviceaccounts", "services", "deployments.apps")
+	installed := append(slices.Clone(sampled), standing("roles.rbac.authorization.k8s.io", "rolebindings.rbac.authorization.k8s.io",
+		"horizontalpodautoscalers.autoscaling", "poddisruptionbudgets.policy")...)
 	return [][]rbacCase{
 		{
-			{command: "gateway install", args: []string{"gateway", "install", rbacEdge + "/n#", "--dry-run=server"}, not: rollout},
-			{command: "sample install", args: append(slices.Clone(sleep), "--dry-run=server"), not: append([]string{"list services", "list deployments.apps"}, rollout...)},
+			{command: "gateway install", args: []string{"gateway", "install", rbacEdge + "/n#", "--dry-run=server"}, not: installed},
+			{command: "sample install", args: append(slices.Clone(sleep), "--dry-run=server"), not: sampled},
 		},
 		{
 			{command: "gateway install", args: []string{"gateway", "install", rbacGate}, none: true},
@@ -58,8 +70,8 @@ func rbacCases(dir string) [][]rbacCase {
 		},
 		{{command: "enable", args: enable, none: true}},
 		append(rbacReads(dir), []rbacCase{
-			{command: "gateway install", args: []string{"gateway", "install", rbacGate}, only: rollout},
-			{command: "sample install", args: sleep, only: rollout},
+			{command: "gateway install", args: []string{"gateway", "install", rbacGate}, only: installed},
+			{command: "sample install", args: sleep, only: sampled},
 			{command: "enable", args: home(gate("enable", "--domains=e#.rbac.example.org", "--mtls=on", "--dry-run=server")...), not: seen},
 			{command: "enable", args: enable, only: seen},
 			{command: "enable", with: []string{"wildcards"}, extra: true, args: home(gate("enable", "--domains=*.w#.rbac.example.org", "--mtls=on", "--dry-run=server")...)},
@@ -80,12 +92,15 @@ func rbacCases(dir string) [][]rbacCase {
 				before: [][]string{gate("credential", "create", "d#", "--self-signed", "--dns=rbac.example.org", "--wait=false")},
 			},
 		},
-		{{command: "stats record", args: gate("stats", "record", "on", "--yes", "--wait=false"), not: append([]string{"create pods/portforward"}, rollout...)}},
+		{{command: "stats record", args: gate("stats", "record", "on", "--yes", "--wait=false"), not: append([]string{"create pods/portforward"}, pods...)}},
 		{{command: "stats record", args: gate("stats", "record", "off", "--yes"), none: true}},
 		{{command: "cleanup", args: home("cleanup", "e2e-rbac", "--yes"), none: true}},
 		{
-			{command: "sample delete", args: home("sample", "delete", "sleep", "--yes"), none: true},
-			{command: "gateway uninstall", args: []string{"gateway", "uninstall", rbacGate, "--yes"}, none: true},
+			{command: "sample delete", args: home("sample", "delete", "sleep", "--yes"), alone: true, only: pods, before: [][]string{append(slices.Clone(sleep), "--wait=false")}},
+			{
+				command: "gateway uninstall", args: []string{"gateway", "uninstall", rbacGate, "--yes"}, alone: true, only: append([]string{"list configmaps"}, pods...),
+				before: [][]string{{"gateway", "install", rbacGate, "--wait=false"}},
+			},
 		},
 	}
 }
@@ -124,12 +139,17 @@ func TestRBAC(t *testing.T) {
 		for j, tt := range cases {
 			n++
 			h, own := rights[i][j], n
-			jobs = append(jobs, func() { c.with(tt, own) })
+			runs := []func(){func() { c.with(tt, own) }}
 			for _, a := range h.tried {
 				n++
 				own := n
-				jobs = append(jobs, func() { c.without(tt, h, a, own) })
+				runs = append(runs, func() { c.without(tt, h, a, own) })
 			}
+			if tt.alone {
+				jobs = append(jobs, func() { inOrder(runs) })
+				continue
+			}
+			jobs = append(jobs, runs...)
 		}
 		some(jobs)
 		if t.Failed() && len(cases) > 0 && cases[0].none {

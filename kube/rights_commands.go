@@ -39,7 +39,7 @@ func Commands() []Command {
 		{Name: "logs", Rights: slices.Concat(aNamedGateway(), theMesh(), logLines())},
 		{Name: "probe", Writes: true, Rights: slices.Concat(theMesh(), probing())},
 		{Name: "sample delete", Writes: true, Rights: append(deleting(sampleKinds, Home), emptying(Home)...)},
-		{Name: "sample install", Writes: true, Rights: slices.Concat(placing(sampleKinds, Home), optional(theMesh()))},
+		{Name: "sample install", Writes: true, Rights: slices.Concat(placing(sampleKinds, Home), only(WithServer, theMesh()))},
 		{Name: "stats", Rights: snapshots()},
 		{Name: "stats record", Writes: true, Rights: slices.Concat(aNamedGateway(), theMesh(), gatewayEnvoys(), []Right{
 			{Can: "get pods", In: AtGateway, Why: "what makes the gateway's pods"},

@@ -45,6 +45,15 @@ func optional(rights []Right) []Right {
 	return rights
 }
 
+// only makes rights of what is seen in a circumstance alone.
+func only(with string, rights []Right) []Right {
+	rights = slices.DeleteFunc(rights, func(r Right) bool { return r.With != "" })
+	for i := range rights {
+		rights[i].With = with
+	}
+	return rights
+}
+
 // theMesh is what discovery reads. What it may not read it does without, and says so.
 func theMesh() []Right {
 	return optional([]Right{

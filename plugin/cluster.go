@@ -1,7 +1,6 @@
 package plugin
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -72,15 +71,27 @@ func (t *tool) refused(err error) []string {
 	}
 	slices.Sort(all)
 	all = slices.Compact(all)
-	told := ""
-	if failed, ok := errors.AsType[*kube.Error](err); ok && errors.Is(failed, kube.ErrForbidden) {
-		told = failed.Right()
+	said := ""
+	if err != nil {
+		said = err.Error()
 	}
 	return slices.DeleteFunc(all, func(right string) bool {
 		// by exec Envoys are asked only where ports may not be forwarded, which is the lesser right
 		lesser := strings.Replace(right, "pods/exec", "pods/portforward", 1)
-		return right == told || lesser != right && slices.Contains(all, lesser)
+		return strings.Contains(said, serverWords(right)) || lesser != right && slices.Contains(all, lesser)
 	})
+}
+
+// serverWords is how the API server tells of a missing right: "list deployments.apps in namespace shop" as `list resource "deployments"`.
+func serverWords(right string) string {
+	verb, rest, _ := strings.Cut(right, " ")
+	resource, _, _ := strings.Cut(rest, " ")
+	resource, sub, below := strings.Cut(resource, "/")
+	resource, _, _ = strings.Cut(resource, ".")
+	if below {
+		resource += "/" + sub
+	}
+	return verb + " resource " + strconv.Quote(resource)
 }
 
 // declare checks what was declared before the cluster is contacted, puts it into the namespace of the flags or the kubeconfig, and
