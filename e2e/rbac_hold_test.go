@@ -224,7 +224,7 @@ func (c *cluster) grantRights(phases [][]rbacCase) [][]held {
 				}
 			}
 			untried[tt.command] = slices.DeleteFunc(untried[tt.command], func(a atom) bool {
-				return slices.Contains(h.tried, a) || quiet(a) || slices.Contains(elsewhere()[tt.command], a.String())
+				return slices.Contains(h.tried, a) || quiet(a) && !slices.Contains(h.needed, a) || slices.Contains(elsewhere()[tt.command], a.String())
 			})
 			rights[i] = append(rights[i], h)
 		}
@@ -243,13 +243,18 @@ func (c *cluster) grantRights(phases [][]rbacCase) [][]held {
 func elsewhere() map[string][]string {
 	return map[string][]string{
 		"cleanup":           {"list pods", "create pods/portforward", "list sidecars.networking.istio.io", "get pods"}, // enable
+		"gateway install":   {"create rolebindings.rbac.authorization.k8s.io"},                                         // roles: a dry run does not come to it
 		"credential create": {"create pods/portforward"},                                                               // certs
 		"stats record":      {"list pods", "create pods/portforward"},                                                  // gateway install, certs
 	}
 }
 
-// quiet are rights that are only used when something goes wrong: to take back what was written, and to say why a pod does not start.
-func quiet(a atom) bool { return a.verb == "delete" || a.resource == "events" }
+// quiet says whether an optional right is only used when something goes wrong: to take back what was done, to see whether a write took
+// place whose answer was lost, and to say why a pod does not start. Reading for a purpose of its own is never quiet.
+func quiet(a atom) bool {
+	return slices.Contains([]string{"delete", "create", "patch"}, a.verb) || a.resource == "events" ||
+		a.verb == "get" && a.resource != "pods" && a.resource != "services" && !(a.resource == "configmaps" && a.namespace == "istio-system")
+}
 
 // with runs a case with exactly the rights that rbac prints.
 func (c *cluster) with(tt rbacCase, n int) {

@@ -61,7 +61,7 @@ func rbacCases(dir string) [][]rbacCase {
 		"horizontalpodautoscalers.autoscaling", "poddisruptionbudgets.policy")...)
 	return [][]rbacCase{
 		{
-			{command: "gateway install", args: []string{"gateway", "install", rbacEdge + "/n#", "--dry-run=server"}, not: installed},
+			{command: "gateway install", args: []string{"gateway", "install", rbacEdge + "/n#", "--dry-run=server"}, not: append(slices.Clone(installed), elsewhere()["gateway install"]...)},
 			{command: "sample install", args: append(slices.Clone(sleep), "--dry-run=server"), not: sampled},
 		},
 		{
@@ -92,7 +92,7 @@ func rbacCases(dir string) [][]rbacCase {
 				before: [][]string{gate("credential", "create", "d#", "--self-signed", "--dns=rbac.example.org", "--wait=false")},
 			},
 		},
-		{{command: "stats record", args: gate("stats", "record", "on", "--yes", "--wait=false"), not: append([]string{"create pods/portforward"}, pods...)}},
+		{{command: "stats record", args: gate("stats", "record", "on", "--yes", "--wait=false"), not: elsewhere()["stats record"]}},
 		{{command: "stats record", args: gate("stats", "record", "off", "--yes"), none: true}},
 		{{command: "cleanup", args: home("cleanup", "e2e-rbac", "--yes"), none: true}},
 		{

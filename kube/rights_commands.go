@@ -21,9 +21,11 @@ func Commands() []Command {
 		{Name: "credential create", Writes: true, Rights: slices.Concat(theMesh(), usersOfCredential(), gatewayEnvoys(), []Right{
 			{Can: "get,create,patch secrets", In: AtGateway, Why: "the credential"},
 			{Can: "delete secrets", In: AtGateway, Optional: true, Why: "to take it back when the write's answer was lost"},
-		})},
+			{Can: "get namespaces", In: AtGateway, Optional: true, Why: "whether it is there, when a write finds it missing"},
+		}, owners())},
 		{Name: "credential delete", Writes: true, Rights: slices.Concat(theMesh(), usersOfCredential(), []Right{
 			{Can: "get,delete secrets", In: AtGateway, Why: "the credential"},
+			{Can: "create,patch secrets", In: AtGateway, Optional: true, Why: "to put it back when the deletion's answer was lost"},
 			{Can: "list configmaps", In: Everywhere, Why: "the sets, which may use it"},
 			{Can: "list secrets", In: Everywhere, With: WithAny, Why: "in which gateway's namespace it is"},
 		})},
@@ -57,6 +59,9 @@ const (
 	sampleKinds = "configmaps,serviceaccounts,services,deployments.apps"
 )
 
+// memberKinds are all kinds that a bundle may have.
+const memberKinds = gatewayKinds + ",namespaces,secrets," + setKinds + "," + envoyFilters
+
 // usersOfCredential is what finding the rules takes that refer to a credential.
 func usersOfCredential() []Right {
 	return []Right{{Can: "list destinationrules.networking.istio.io,gateways.networking.istio.io", In: Everywhere, Why: "which rules refer to it"}}
@@ -73,12 +78,12 @@ func rollout(in Place) []Right {
 
 // placing is what putting a bundle on the cluster takes.
 func placing(kinds string, in Place) []Right {
-	return append(rollout(in),
+	return append(slices.Concat(rollout(in), owners(), emptying(in)),
 		Right{Can: "get,list,create,patch " + kinds, In: in, Why: "what is installed"},
 		Right{Can: "get,create,patch namespaces", In: Everywhere, With: WithSpace, Why: "to make it"},
 		Right{Can: "get,list,create,patch secrets", In: in, With: WithServer, Why: "its certificates"},
 		Right{Can: "delete " + kinds, In: in, Optional: true, Why: "to take back what was written when a write fails"},
-		Right{Can: "delete namespaces", In: in, With: WithSpace, Why: "the same"},
+		Right{Can: "get namespaces", In: in, Optional: true, Why: "whether it is there, when a write finds it missing"},
 		Right{Can: "delete secrets", In: in, With: WithServer, Why: "the same"},
 	)
 }
@@ -89,6 +94,8 @@ func deleting(kinds string, in Place) []Right {
 		{Can: "get configmaps", In: in, Why: "what was installed"},
 		{Can: "list,delete " + kinds, In: in, Why: "its objects"},
 		{Can: "list pods", In: in, Why: "whether its pods are gone"},
+		{Can: "get,create,patch " + kinds, In: in, Optional: true, Why: "to put back what was taken away when a later deletion fails"},
+		{Can: "list " + memberKinds, In: Everywhere, Else: in, With: WithOrphans, Why: "what was installed"},
 		{Can: "list,delete secrets", In: in, With: WithServer, Why: "its certificates"},
 	}
 }

@@ -15,6 +15,8 @@ const (
 	WithAny      = "any-gateway"
 	WithServer   = "mtls-server"
 	WithKinds    = "workloads"
+	WithOwners   = "owners"
+	WithOrphans  = "orphans"
 )
 
 func circumstances() map[string]string {
@@ -28,6 +30,8 @@ func circumstances() map[string]string {
 		WithSpace:    "for a namespace that is made or taken away as well",
 		WithAny:      "where the mesh has not just one gateway and --gateway does not say which",
 		WithServer:   "for the sample mtls-server",
+		WithOwners:   "to name whose an object is that is in the way",
+		WithOrphans:  "to find what is left of something whose record was deleted",
 		WithKinds:    "for gateways that a DaemonSet or a StatefulSet makes",
 	}
 }
@@ -171,11 +175,18 @@ func trying() []Right {
 		{Can: "get,list,create,patch secrets", In: AtGateway, With: WithCA, Why: "the servers' CA"},
 		{Can: "list secrets", In: Home, With: WithCA, Why: "its objects"},
 		{Can: "get secrets", In: AtGateway, With: "--credential", Optional: true, Why: "whether the Secrets are there"},
-		{Can: "delete " + setKinds, In: Home, Optional: true, Why: "what a changed set no longer has, and what is taken back when a write fails"},
-		{Can: "delete destinationrules.networking.istio.io", In: AtGateway, Optional: true, Why: "the same"},
-		{Can: "delete " + envoyFilters, In: AtGateway, With: WithWildcard, Why: "the same"},
+		{Can: "get,delete " + setKinds, In: Home, Optional: true, Why: "what a changed set no longer has, and what is taken back when a write fails"},
+		{Can: "delete configmaps", In: Home, Optional: true, Why: "the same"},
+		{Can: "get,delete destinationrules.networking.istio.io", In: AtGateway, Optional: true, Why: "the same"},
+		{Can: "get,delete " + envoyFilters, In: AtGateway, With: WithWildcard, Why: "the same"},
 		{Can: "delete secrets", In: AtGateway, With: WithCA, Why: "the same"},
-	})
+		{Can: "get namespaces", In: Home, Optional: true, Why: "whether it is there, when a write finds it missing"},
+	}, owners())
+}
+
+// owners is what it takes to name the bundle that an object belongs to.
+func owners() []Right {
+	return []Right{{Can: "list configmaps,secrets", In: Everywhere, Else: Home, With: WithOwners, Why: "whose it is"}}
 }
 
 // cleaning is what taking sets away takes.
@@ -188,5 +199,10 @@ func cleaning() []Right {
 		{Can: "list,delete " + envoyFilters, In: AtGateway, With: WithWildcard, Why: "its objects in the gateway's namespace"},
 		{Can: "list,delete secrets", In: HomeOrAll, With: WithCA, Why: "its objects"},
 		{Can: "list,delete secrets", In: AtGateway, With: WithCA, Why: "its objects in the gateway's namespace"},
+		{Can: "create,patch configmaps", In: HomeOrAll, Optional: true, Why: "to put back what was taken away when a later deletion fails"},
+		{Can: "get,create,patch " + setKinds, In: HomeOrAll, Optional: true, Why: "the same"},
+		{Can: "get,create,patch " + setKinds, In: AtGateway, Optional: true, Why: "the same"},
+		{Can: "get,create,patch " + envoyFilters, In: AtGateway, With: WithWildcard, Why: "the same"},
+		{Can: "get,create,patch secrets", In: AtGateway, With: WithCA, Why: "the same"},
 	}, optional(theMesh()), waiting())
 }

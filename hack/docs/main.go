@@ -31,7 +31,7 @@ func main() {
 // generate gives the text of each page by its path under docs/.
 func generate(ctx context.Context) (map[string]string, error) {
 	root := plugin.New(genericiooptions.IOStreams{In: strings.NewReader(""), Out: io.Discard, ErrOut: io.Discard}, plugin.Program)
-	pages := map[string]string{"checks.md": checks()}
+	pages := map[string]string{"checks.md": checks(), "rbac.md": rights()}
 	var index strings.Builder
 	fmt.Fprintf(&index, "# Commands\n\n%s.\n\n| command | does |\n| --- | --- |\n", root.Short)
 	for _, cmd := range root.Commands() {
