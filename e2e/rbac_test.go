@@ -56,7 +56,7 @@ func rbacCases(dir string) [][]rbacCase {
 		}
 		return again
 	}
-	sampled := standing("configmaps", "serviceaccounts", "services", "deployments.apps")
+	sampled := standing("serviceaccounts", "services", "deployments.apps")
 	installed := append(slices.Clone(sampled), standing("roles.rbac.authorization.k8s.io", "rolebindings.rbac.authorization.k8s.io",
 		"horizontalpodautoscalers.autoscaling", "poddisruptionbudgets.policy")...)
 	return [][]rbacCase{

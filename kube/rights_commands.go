@@ -39,10 +39,13 @@ func Commands() []Command {
 		{Name: "get", Rights: slices.Concat(ownSets(Home, ""), optional(theMesh()))},
 		{Name: "list", Rights: ownSets(HomeOrAll, "-o wide")},
 		{Name: "logs", Rights: slices.Concat(aNamedGateway(), theMesh(), logLines())},
-		{Name: "probe", Writes: true, Rights: slices.Concat(theMesh(), probing())},
+		{Name: "probe", Writes: true, Rights: slices.Concat(itsGateways(), theMesh(), probing())},
 		{Name: "sample delete", Writes: true, Rights: append(deleting(sampleKinds, Home), emptying(Home)...)},
 		{Name: "sample install", Writes: true, Rights: slices.Concat(placing(sampleKinds, Home), only(WithServer, theMesh()))},
-		{Name: "stats", Rights: snapshots()},
+		{Name: "stats", Rights: slices.Concat(gatewayEnvoys(), []Right{
+			{Can: "create pods/portforward", In: Everywhere, Else: Home, Why: "Envoy's admin interface in the sidecars"},
+			{Can: "list configmaps", In: Everywhere, Else: Home, Why: "the sets"},
+		}, optional(snapshots()))},
 		{Name: "stats record", Writes: true, Rights: slices.Concat(aNamedGateway(), theMesh(), gatewayEnvoys(), []Right{
 			{Can: "get pods", In: AtGateway, Why: "what makes the gateway's pods"},
 			{Can: "get,patch deployments.apps", In: AtGateway, Why: "the annotation"},
@@ -54,13 +57,13 @@ func Commands() []Command {
 
 // What bundles consist of.
 const (
-	gatewayKinds = "configmaps,serviceaccounts,services,deployments.apps,roles.rbac.authorization.k8s.io,rolebindings.rbac.authorization.k8s.io," +
+	gatewayKinds = "serviceaccounts,services,deployments.apps,roles.rbac.authorization.k8s.io,rolebindings.rbac.authorization.k8s.io," +
 		"horizontalpodautoscalers.autoscaling,poddisruptionbudgets.policy"
-	sampleKinds = "configmaps,serviceaccounts,services,deployments.apps"
+	sampleKinds = "serviceaccounts,services,deployments.apps"
 )
 
 // memberKinds are all kinds that a bundle may have.
-const memberKinds = gatewayKinds + ",namespaces,secrets," + setKinds + "," + envoyFilters
+const memberKinds = gatewayKinds + ",configmaps,namespaces,secrets," + setKinds + "," + envoyFilters
 
 // usersOfCredential is what finding the rules takes that refer to a credential.
 func usersOfCredential() []Right {
@@ -79,10 +82,12 @@ func rollout(in Place) []Right {
 // placing is what putting a bundle on the cluster takes.
 func placing(kinds string, in Place) []Right {
 	return append(slices.Concat(rollout(in), owners(), emptying(in)),
+		Right{Can: "get,create,patch configmaps", In: in, Why: "the record of it"},
 		Right{Can: "get,list,create,patch " + kinds, In: in, Why: "what is installed"},
 		Right{Can: "get,create,patch namespaces", In: Everywhere, With: WithSpace, Why: "to make it"},
 		Right{Can: "get,list,create,patch secrets", In: in, With: WithServer, Why: "its certificates"},
-		Right{Can: "delete " + kinds, In: in, Optional: true, Why: "to take back what was written when a write fails"},
+		Right{Can: "list configmaps", In: in, With: WithServer, Why: "its settings"},
+		Right{Can: "delete configmaps," + kinds, In: in, Optional: true, Why: "to take back what was written when a write fails"},
 		Right{Can: "get namespaces", In: in, Optional: true, Why: "whether it is there, when a write finds it missing"},
 		Right{Can: "delete secrets", In: in, With: WithServer, Why: "the same"},
 	)
@@ -91,10 +96,11 @@ func placing(kinds string, in Place) []Right {
 // deleting is what taking a bundle away takes.
 func deleting(kinds string, in Place) []Right {
 	return []Right{
-		{Can: "get configmaps", In: in, Why: "what was installed"},
+		{Can: "get,delete configmaps", In: in, Why: "the record of what was installed"},
 		{Can: "list,delete " + kinds, In: in, Why: "its objects"},
+		{Can: "list configmaps", In: in, With: WithServer, Why: "its settings"},
 		{Can: "list pods", In: in, Why: "whether its pods are gone"},
-		{Can: "get,create,patch " + kinds, In: in, Optional: true, Why: "to put back what was taken away when a later deletion fails"},
+		{Can: "get,create,patch configmaps," + kinds, In: in, Optional: true, Why: "to put back what was taken away when a later deletion fails"},
 		{Can: "list " + memberKinds, In: Everywhere, Else: in, With: WithOrphans, Why: "what was installed"},
 		{Can: "list,delete secrets", In: in, With: WithServer, Why: "its certificates"},
 	}
@@ -120,7 +126,7 @@ func installing() []Right {
 		{Can: "list pods", In: Everywhere, Else: AtGateway, Why: "whether others have its labels"},
 		{Can: "get services", In: OfDNS, With: "--sni-proxy", Why: "the cluster's DNS"},
 		{Can: "list pods", In: OfDNS, With: "--sni-proxy", Optional: true, Why: "its address families"},
-		{Can: "list configmaps", In: Everywhere, With: "--sni-proxy", Why: "sets that use the SNI proxy"},
+		{Can: "list configmaps", In: Everywhere, With: "--sni-proxy", Why: "its settings, and the sets that use it"},
 	}...)
 }
 
@@ -139,7 +145,7 @@ func logLines() []Right {
 		{Can: "get pods", In: AtGateway, With: "--follow", Optional: true, Why: "whether they were restarted"},
 		{Can: "list pods", In: Everywhere, Else: Home, With: "--sidecars", Why: "workloads with a sidecar"},
 		{Can: "get pods/log", In: Everywhere, Else: Home, With: "--sidecars", Why: "their logs"},
-		{Can: "get pods", In: Everywhere, Else: Home, With: "--sidecars", Optional: true, Why: "whether they were restarted, with --follow"},
+		{Can: "get pods", In: Everywhere, Else: Home, With: "--follow", Optional: true, Why: "whether sidecars were restarted"},
 		{Can: "list pods", In: Everywhere, With: WithOld, Why: "the mixer's pods, up to 1.7"},
 		{Can: "get pods/log", In: OfIstio, With: WithOld, Why: "the mixer's log, up to 1.7"},
 	}
@@ -147,13 +153,13 @@ func logLines() []Right {
 
 func probing() []Right {
 	return []Right{
-		{Can: "list pods", In: Home, Why: "who asks"},
+		{Can: "list pods", In: Everywhere, Else: Home, Why: "who asks, and the gateways' pods"},
 		{Can: "create pods/exec", In: Home, Why: "to ask"},
-		{Can: "get pods/log", In: Home, Why: "what the sidecar wrote"},
-		{Can: "list pods", In: AtGateway, Why: "the gateways' pods"},
-		{Can: "get pods/log", In: AtGateway, Why: "what the gateway wrote"},
-		{Can: "create pods/portforward", In: Home, Why: "what the sidecar counted"},
-		{Can: "create pods/portforward", In: AtGateway, Why: "what the gateway counted"},
+		{Can: "get pods/log", In: Home, Optional: true, Why: "what the sidecar wrote"},
+		{Can: "list pods", In: AtGateway, Optional: true, Why: "the gateways' pods"},
+		{Can: "get pods/log", In: AtGateway, Optional: true, Why: "what the gateway wrote"},
+		{Can: "create pods/portforward", In: Home, Optional: true, Why: "what the sidecar counted"},
+		{Can: "create pods/portforward", In: AtGateway, Optional: true, Why: "what the gateway counted"},
 		{Can: "create pods/exec", In: AtGateway, With: WithExec, Why: "the same, where ports may not be forwarded"},
 		{Can: "list configmaps", In: Everywhere, Else: Home, Optional: true, Why: "whether a set declares the straight way"},
 		{Can: "get,patch,create,delete pods", In: Home, With: "--image", Why: "a pod outside the mesh to ask from, with --bypass"},

@@ -86,7 +86,7 @@ func itsGateways() []Right {
 func aNamedGateway() []Right {
 	return []Right{
 		{Can: "get services", In: AtGateway, Why: "a gateway that is named"},
-		{Can: "list pods", In: AtGateway, Why: "its pods"},
+		{Can: "list pods", In: Everywhere, Else: AtGateway, Why: "its pods, and whether others have their labels"},
 	}
 }
 
@@ -160,14 +160,19 @@ func waiting() []Right {
 
 // trying is what the dry run of a set takes: the API server asks for the rights of the write.
 func trying() []Right {
-	return slices.Concat(theMesh(), []Right{
+	return slices.Concat(itsGateways(), theMesh(), []Right{
 		{Can: "list configmaps", In: Everywhere, Else: Home, Why: "other sets, whose hosts are theirs"},
 		{
 			Can: "list serviceentries.networking.istio.io,gateways.networking.istio.io,virtualservices.networking.istio.io", In: Everywhere, Else: Home,
 			Why: "what others have about the same hosts and ports",
 		},
 		{Can: "get,create,patch configmaps", In: Home, Why: "the set"},
-		{Can: "list,create,patch " + setKinds, In: Home, Why: "its objects"},
+		{Can: "list " + setKinds, In: Home, Why: "its objects"},
+		{
+			Can: "create,patch serviceentries.networking.istio.io,gateways.networking.istio.io,virtualservices.networking.istio.io", In: Home,
+			Why: "its objects",
+		},
+		{Can: "create,patch destinationrules.networking.istio.io", In: Home, With: "--export-to", Why: "how the gateway leads on, for one namespace alone"},
 		{Can: "list,create,patch destinationrules.networking.istio.io", In: AtGateway, Else: Home, Why: "how the gateway leads on"},
 		{Can: "list " + setKinds, In: AtGateway, Else: Home, Why: "its objects in the gateway's namespace"},
 		{Can: "list,create,patch " + envoyFilters, In: AtGateway, With: WithWildcard, Why: "how the gateway goes by SNI"},
@@ -178,8 +183,8 @@ func trying() []Right {
 		{Can: "get,delete " + setKinds, In: Home, Optional: true, Why: "what a changed set no longer has, and what is taken back when a write fails"},
 		{Can: "delete configmaps", In: Home, Optional: true, Why: "the same"},
 		{Can: "get,delete destinationrules.networking.istio.io", In: AtGateway, Optional: true, Why: "the same"},
-		{Can: "get,delete " + envoyFilters, In: AtGateway, With: WithWildcard, Why: "the same"},
-		{Can: "delete secrets", In: AtGateway, With: WithCA, Why: "the same"},
+		{Can: "get,delete " + envoyFilters, In: AtGateway, With: WithWildcard, Optional: true, Why: "the same"},
+		{Can: "delete secrets", In: AtGateway, With: WithCA, Optional: true, Why: "the same"},
 		{Can: "get namespaces", In: Home, Optional: true, Why: "whether it is there, when a write finds it missing"},
 	}, owners())
 }
@@ -202,7 +207,7 @@ func cleaning() []Right {
 		{Can: "create,patch configmaps", In: HomeOrAll, Optional: true, Why: "to put back what was taken away when a later deletion fails"},
 		{Can: "get,create,patch " + setKinds, In: HomeOrAll, Optional: true, Why: "the same"},
 		{Can: "get,create,patch " + setKinds, In: AtGateway, Optional: true, Why: "the same"},
-		{Can: "get,create,patch " + envoyFilters, In: AtGateway, With: WithWildcard, Why: "the same"},
-		{Can: "get,create,patch secrets", In: AtGateway, With: WithCA, Why: "the same"},
+		{Can: "get,create,patch " + envoyFilters, In: AtGateway, With: WithWildcard, Optional: true, Why: "the same"},
+		{Can: "get,create,patch secrets", In: AtGateway, With: WithCA, Optional: true, Why: "the same"},
 	}, optional(theMesh()), waiting())
 }
