@@ -38,7 +38,7 @@ func Commands() []Command {
 		{Name: "gateway uninstall", Writes: true, Rights: uninstalling()},
 		{Name: "get", Rights: slices.Concat(ownSets(Home, ""), optional(theMesh()))},
 		{Name: "list", Rights: ownSets(HomeOrAll, "-o wide")},
-		{Name: "logs", Rights: slices.Concat(aNamedGateway(), theMesh(), logLines())},
+		{Name: "logs", Rights: slices.Concat(aNamedGateway(), theMesh(), logLines(), namedSet())},
 		{Name: "probe", Writes: true, Rights: slices.Concat(itsGateways(), theMesh(), probing())},
 		{Name: "sample delete", Writes: true, Rights: append(deleting(sampleKinds, Home), emptying(Home)...)},
 		{Name: "sample install", Writes: true, Rights: slices.Concat(placing(sampleKinds, Home), only(WithServer, theMesh()))},
@@ -136,6 +136,13 @@ func uninstalling() []Right {
 		{Can: "get services", In: AtGateway, With: WithOther, Why: "whether others installed it"},
 		{Can: "list pods", In: Everywhere, Else: AtGateway, With: WithOther, Why: "the same"},
 	})
+}
+
+// namedSet is what finding a set by its name takes, with its objects.
+func namedSet() []Right {
+	rights := ownSets(Home, WithSet)
+	rights[0].With = WithSet
+	return rights
 }
 
 func logLines() []Right {

@@ -17,6 +17,7 @@ const (
 	WithKinds    = "workloads"
 	WithOwners   = "owners"
 	WithOrphans  = "orphans"
+	WithSet      = "set"
 )
 
 func circumstances() map[string]string {
@@ -31,6 +32,7 @@ func circumstances() map[string]string {
 		WithAny:      "where the mesh has not just one gateway and --gateway does not say which",
 		WithServer:   "for the sample mtls-server",
 		WithOwners:   "to name whose an object is that is in the way",
+		WithSet:      "for a set that is named",
 		WithOrphans:  "to find what is left of something whose record was deleted",
 		WithKinds:    "for gateways that a DaemonSet or a StatefulSet makes",
 	}

@@ -108,7 +108,7 @@ func TestRBACScopes(t *testing.T) {
 		{"list -A", []string{"ClusterRole /kubectl-egress-list"}},
 		{"list check -n team --name=look", []string{"ClusterRole /look", "Role istio-system/look"}},
 		{"check --namespaced -n team", []string{"Role istio-system/kubectl-egress-check", "Role team/kubectl-egress-check"}},
-		{"stats record --gateway=edge/egress --needed", []string{"Role edge/kubectl-egress-stats-record"}},
+		{"stats record --gateway=edge/egress --needed", []string{"ClusterRole /kubectl-egress-stats-record", "Role edge/kubectl-egress-stats-record"}},
 		{"check --with=security --gateway=istio-system/a", []string{
 			"ClusterRole /kubectl-egress-check", "Role istio-system/kubectl-egress-check", "ClusterRole /kubectl-egress-check-security",
 		}},

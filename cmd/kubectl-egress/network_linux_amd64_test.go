@@ -169,6 +169,7 @@ var lines = map[string][]string{
 	"completion":           {"bash"},
 	"options":              {},
 	"version":              {},
+	"rbac":                 {"check"},
 	"help":                 {"check"},
 	"__complete get":       {""},
 	"__complete explain":   {"EGR"},
@@ -176,7 +177,7 @@ var lines = map[string][]string{
 }
 
 // offline are the commands that ask nobody at all.
-var offline = []string{"version", "render", "explain", "completion", "options", "help", "__complete explain", "__complete --context"}
+var offline = []string{"version", "rbac", "render", "explain", "completion", "options", "help", "__complete explain", "__complete --context"}
 
 // TestOnlyTheAPIServerIsReached runs every command under a tracer: no call leaves but to the API server of the kubeconfig. There is no
 // telemetry, no look for updates, no name that is looked up.
