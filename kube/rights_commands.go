@@ -10,7 +10,9 @@ func Commands() []Command {
 		{Name: "certs", Rights: slices.Concat(aNamedGateway(), theMesh(), gatewayEnvoys(), []Right{
 			{Can: "list destinationrules.networking.istio.io,gateways.networking.istio.io", In: Everywhere, Optional: true, Why: "what uses certificates"},
 		})},
-		{Name: "check", Rights: slices.Concat(snapshots(), evidence(), posture())},
+		{Name: "check", Rights: append(slices.Concat(snapshots(), evidence(), posture()), Right{
+			Can: "create pods/exec", In: Everywhere, Else: Home, With: "--probe", Why: "to ask along each path",
+		})},
 		{Name: "cleanup", Writes: true, Rights: cleaning()},
 		{Name: "completion", Rights: append(theMesh(), []Right{
 			{Can: "list configmaps", In: Everywhere, Else: Home, Why: "the names of sets and gateways"},

@@ -3,7 +3,7 @@ package check
 import (
 	"cmp"
 	"fmt"
-	"net"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -153,7 +153,7 @@ var withoutName = Check{
 				continue
 			}
 			last := nameless[len(nameless)-1]
-			address, _, _ := net.SplitHostPort(last.Asked)
+			address := netip.MustParseAddrPort(last.Asked).Addr() // it is one, or it had not been among theirs
 			f := Finding{
 				Message: fmt.Sprintf("clients of %s connect to %s, an address of %s, without saying its name: the sidecar sends that to %s", l.Proxy.Pod, address, p.Host, last.Cluster),
 				Evidence: []string{fmt.Sprintf("%d of the last %d lines of its access log have no server name and that address, the last at %s",
@@ -191,8 +191,8 @@ func addressesOf(p *trace.Path) map[string]bool {
 
 // anonymous says whether a line is of a connection to the host's address and the path's port that named no host.
 func anonymous(p *trace.Path, line *snapshot.LogLine, theirs map[string]bool) bool {
-	address, port, err := net.SplitHostPort(line.Asked)
-	if err != nil || port != strconv.Itoa(p.Port) || !theirs[address] {
+	asked, err := netip.ParseAddrPort(line.Asked)
+	if err != nil || int(asked.Port()) != p.Port || !theirs[asked.Addr().String()] {
 		return false
 	}
 	name, _ := trace.ParseCluster(line.Cluster)
@@ -201,5 +201,6 @@ func anonymous(p *trace.Path, line *snapshot.LogLine, theirs map[string]bool) bo
 	if p.Protocol == egress.ProtocolHTTP {
 		named = line.Host
 	}
-	return straight && (named == "" || net.ParseIP(named) != nil)
+	_, err = netip.ParseAddr(named)
+	return straight && (named == "" || err == nil)
 }
