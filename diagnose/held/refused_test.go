@@ -41,7 +41,7 @@ func TestRefused(t *testing.T) {
 			why = fmt.Sprintf(failure, why)
 		}
 		at := now.Add(after).Format("2006-01-02T15:04:05.000Z")
-		return fmt.Sprintf("%s [%s] \"GET / HTTP/2\" 503 URX,UF upstream_reset_before_response_started{remote_connection_failure} - \"%s\" 0 0 5 - \"-\" \"-\" \"-\" \"my-nginx.outside\" \"10.96.0.84:443\" %s - 10.244.0.88:8080 10.244.0.5:39962 - -\n",
+		return fmt.Sprintf("%s [%s] \"GET / HTTP/2\" 503 URX,UF upstream_reset_before_response_started{remote_connection_failure} - %q 0 0 5 - \"-\" \"-\" \"-\" \"my-nginx.outside\" \"10.96.0.84:443\" %s - 10.244.0.88:8080 10.244.0.5:39962 - -\n",
 			at, at, why, cluster)
 	}
 	at := now.Format(time.RFC3339)

@@ -8,7 +8,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/check"
-	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
 	"github.com/kubectl-egress/kubectl-egress/egress"
 )
 
@@ -145,90 +144,6 @@ func TestDrawing(t *testing.T) {
 	}
 }
 
-// TestAlignment draws ways of all shapes: every mark stands below its hop's name, two spaces from the one before it, and nothing is
-// wider than the terminal that could be narrower.
-func TestAlignment(t *testing.T) {
-	t.Parallel()
-	for _, gateway := range []string{"g", "gw", "istio-egressgateway", strings.Repeat("long-", 12) + "gw"} {
-		for _, carried := range []string{"", "0 connections", "123456 connections, 123 failed"} {
-			for _, addresses := range []string{"10.0.0.1", "2001:db8::1, 2001:db8::2, 2001:db8::3 and 12 more"} {
-				for _, o := range []Options{{}, {Unicode: true}, {Width: 80}, {Unicode: true, Width: 80}, {Unicode: true, Width: 30}} {
-					p := Path{Gateway: "ns/" + gateway, leaves: "SNI", mtls: len(carried) > 0, Hops: []Hop{
-						{Name: egress.AtSidecar, State: check.Pass},
-						{Name: egress.AtGateway, State: check.Pass, Detail: carried},
-						{Name: egress.AtSNIProxy, State: check.Unknown},
-						{Name: egress.AtOutside, State: check.Pass, Detail: addresses},
-					}}
-					aligned(t, drawn(p, o), o, []string{"sidecar", gateway, "sni-proxy", "outside"})
-				}
-			}
-		}
-	}
-}
-
-// aligned holds a drawing to its columns.
-func aligned(t *testing.T, lines []string, o Options, names []string) {
-	t.Helper()
-	marks := map[bool]string{true: "✔", false: "ok"}[o.Unicode]
-	all := strings.Join(lines, "\n")
-	if len(lines) == 2 {
-		at := 0
-		for _, name := range names {
-			column := strings.Index(lines[0][at:], " "+name) + at + 1
-			at = column
-			before := columns(lines[0][:column])
-			below := []rune(lines[1])[before:]
-			if !strings.HasPrefix(string(below), marks) && !strings.HasPrefix(string(below), "?") || before > 0 && []rune(lines[1])[before-1] != ' ' {
-				t.Errorf("%s has no mark below its name:\n%s", name, all)
-			}
-		}
-		if o.Width > 0 && max(columns(lines[0]), columns(lines[1])) > o.Width {
-			t.Errorf("wider than %d:\n%s", o.Width, all)
-		}
-		return
-	}
-	if o.Width == 0 || len(lines) != len(names)+1 {
-		t.Errorf("it is drawn downwards:\n%s", all)
-		return
-	}
-	name, mark := -1, -1
-	for i, line := range lines[1:] {
-		n := columns(line[:strings.Index(line, " "+names[i])])
-		m := columns(line[:strings.LastIndex(line, "  ")])
-		if at := strings.IndexAny(line, "✔?"); at >= 0 {
-			m = columns(line[:at])
-		} else if at := strings.Index(line, "  ok"); at >= 0 {
-			m = columns(line[:at]) + 2
-		}
-		if i > 0 && (n != name || m != mark) {
-			t.Errorf("columns differ:\n%s", all)
-		}
-		name, mark = n, m
-	}
-}
-
-// TestWrapped: long sentences go on below where they began; commands are left as they are, to be copied.
-func TestWrapped(t *testing.T) {
-	t.Parallel()
-	f := Finding{
-		Code: "EGR001", State: check.Fail, Path: "a.com:443", Message: "VirtualService default/a is not bound to mesh",
-		Evidence: []string{"sleep-1 sends a.com:443 to " + strings.Repeat("x", 50)}, Fix: "kubectl -n default patch virtualservice a --type=json -p '[]'",
-	}
-	r := Report{Paths: []Path{{Host: "a.com", Port: 443, Gateway: "ns/gw", Hops: hops(check.Fail)}}, Findings: []Finding{f}}
-	lines := strings.Split(human(r, Options{Width: 40}), "\n")
-	want := []string{
-		"  FAIL EGR001  VirtualService default/a",
-		"               is not bound to mesh",
-		"               sleep-1 sends a.com:443",
-		"               to",
-		"               " + strings.Repeat("x", 50), // cannot be narrower
-		"               mend: kubectl -n default patch virtualservice a --type=json -p '[]'",
-	}
-	if diff := cmp.Diff(want, lines[5:11]); diff != "" {
-		t.Errorf("-want +got\n%s", diff)
-	}
-}
-
 func TestFindingsInWords(t *testing.T) {
 	t.Parallel()
 	r := Report{
@@ -306,46 +221,5 @@ func TestPathState(t *testing.T) {
 		if got := (&Path{Hops: hops(tt.states...)}).State(); got != tt.want {
 			t.Errorf("%v: %s, want %s", tt.states, got, tt.want)
 		}
-	}
-}
-
-// TestSamples: where not all pods were looked at, every form for people and scripts says so.
-func TestSamples(t *testing.T) {
-	t.Parallel()
-	gateway := egress.GatewayRef{Namespace: "ns", Service: "gw"}
-	r := Report{
-		Paths: []Path{
-			{Host: "a.com", Port: 443, Mode: "passthrough", Gateway: "ns/gw", Hops: hops(check.Pass, check.Pass, check.Pass)},
-			{Host: "b.com", Port: 443, Mode: "passthrough", Gateway: "ns/other", Hops: hops(check.Fail, check.Skip, check.Skip)},
-		},
-		Samples: []snapshot.Sample{{Gateway: gateway, Looked: 12, Total: 80}, {Looked: 2, Total: 14}},
-	}
-	if text := human(r, Options{}); !strings.Contains(text, "\n12 of 80 pods of gateway ns/gw sampled; 2 of 14 pods with a sidecar sampled, one of a namespace\n2 paths") {
-		t.Error(text)
-	}
-	want := []string{
-		"PATH MODE SET VIA SIDECAR GATEWAY OUTSIDE STATE FINDINGS",
-		"a.com:443 passthrough <none> ns/gw pass (2 of 14 pods) 1 connection (12 of 80 pods) 10.0.0.1 pass <none>",
-		"b.com:443 passthrough <none> ns/other fail (2 of 14 pods) skip skip fail <none>",
-	}
-	var got []string
-	for line := range strings.Lines(written(t, r, Wide, Options{})) {
-		got = append(got, strings.Join(strings.Fields(line), " "))
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("-want +got\n%s", diff)
-	}
-	for _, f := range []Format{JSON, YAML} {
-		text := written(t, r, f, Options{})
-		for _, w := range []string{"samples", "12", "80", "14"} {
-			if !strings.Contains(text, w) {
-				t.Errorf("%s has no %s:\n%s", f, w, text)
-			}
-		}
-		r.Samples = nil
-		if text := written(t, r, f, Options{}); strings.Contains(text, "samples") {
-			t.Errorf("%s speaks of samples where all was looked at", f)
-		}
-		r.Samples = []snapshot.Sample{{Gateway: gateway, Looked: 12, Total: 80}, {Looked: 2, Total: 14}}
 	}
 }

@@ -35,22 +35,7 @@ To forward ports and to exec by WebSocket the API server also takes *get*; *crea
 | word | when |
 | --- | --- |
 `)
-	words := map[string]string{}
-	for _, c := range kube.Commands() {
-		for _, r := range c.Rights {
-			if r.With != "" {
-				words[r.Word()] = r.Circumstance()
-			}
-		}
-	}
-	var sorted []string
-	for w := range words {
-		sorted = append(sorted, w)
-	}
-	slices.Sort(sorted)
-	for _, w := range sorted {
-		fmt.Fprintf(&b, "| `%s` | %s |\n", w, words[w])
-	}
+	rightsWords(&b)
 	for _, c := range kube.Commands() {
 		only := "only reads: the client refuses writes"
 		if c.Writes {
@@ -73,4 +58,24 @@ To forward ports and to exec by WebSocket the API server also takes *get*; *crea
 		}
 	}
 	return b.String()
+}
+
+// rightsWords writes a row for each word of --with.
+func rightsWords(b *strings.Builder) {
+	words := map[string]string{}
+	for _, c := range kube.Commands() {
+		for _, r := range c.Rights {
+			if r.With != "" {
+				words[r.Word()] = r.Circumstance()
+			}
+		}
+	}
+	var sorted []string
+	for w := range words {
+		sorted = append(sorted, w)
+	}
+	slices.Sort(sorted)
+	for _, w := range sorted {
+		fmt.Fprintf(b, "| `%s` | %s |\n", w, words[w])
+	}
 }

@@ -70,7 +70,7 @@ func svg(session string) string {
 			}
 			class := ""
 			if s.class != "" {
-				class = fmt.Sprintf(` class="%s"`, s.class)
+				class = fmt.Sprintf(` class=%q`, s.class)
 			}
 			fmt.Fprintf(&b, `<text x="%g" y="%d" textLength="%g"%s>%s</text>`+"\n",
 				margin+float64(s.column)*cellWidth, margin+14+i*cellHeight, float64(width)*cellWidth, class, escaped(s.text))
