@@ -9,6 +9,7 @@ func Commands() []Command {
 		{Name: "capture", Rights: optional(slices.Concat(snapshots(), evidence(), posture()))},
 		{Name: "certs", Rights: slices.Concat(aNamedGateway(), theMesh(), gatewayEnvoys(), []Right{
 			{Can: "list destinationrules.networking.istio.io,gateways.networking.istio.io", In: Everywhere, Optional: true, Why: "what uses certificates"},
+			{Can: "get pods/log", In: AtGateway, Optional: true, Why: "whether servers' certificates were refused"},
 		})},
 		{Name: "check", Rights: append(slices.Concat(snapshots(), evidence(), posture()), Right{
 			Can: "create pods/exec", In: Everywhere, Else: Home, With: "--probe", Why: "to ask along each path",

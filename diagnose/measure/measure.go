@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/gather"
 	"github.com/kubectl-egress/kubectl-egress/egress"
 	"github.com/kubectl-egress/kubectl-egress/kube"
@@ -78,6 +79,9 @@ func Find(ctx context.Context, c Client, o Options) (*Meter, error) {
 		return nil, err
 	}
 	paths, err := diagnose.Follow(s, diagnose.Options{Targets: o.Targets, Namespace: o.Namespace})
+	if unseen := hidden(s); len(paths) == 0 && unseen != nil {
+		return nil, unseen
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -92,6 +96,16 @@ func Find(ctx context.Context, c Client, o Options) (*Meter, error) {
 		return nil, err
 	}
 	return m, nil
+}
+
+// hidden is an error where paths may be and could not be seen: nothing found is then no answer.
+func hidden(s *snapshot.Snapshot) error {
+	for _, source := range []snapshot.Source{snapshot.VirtualServices, snapshot.Gateways, snapshot.ServiceEntries, snapshot.Facts} {
+		if state := s.State(source); !state.Known() {
+			return fmt.Errorf("egress paths could not be looked for: %s could not be read: %s", source, state.Detail)
+		}
+	}
+	return nil
 }
 
 // aim remembers which hosts were asked for by their exact names.
