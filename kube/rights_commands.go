@@ -106,6 +106,7 @@ func deleting(kinds string, in Place) []Right {
 		{Can: "get,create,patch configmaps," + kinds, In: in, Optional: true, Why: "to put back what was taken away when a later deletion fails"},
 		{Can: "list " + memberKinds, In: Everywhere, Else: in, With: WithOrphans, Why: "what was installed"},
 		{Can: "list,delete secrets", In: in, With: WithServer, Why: "its certificates"},
+		{Can: "get,create,patch secrets", In: in, With: WithServer, Optional: true, Why: "to put them back"},
 	}
 }
 

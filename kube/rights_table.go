@@ -209,7 +209,9 @@ func cleaning() []Right {
 		{Can: "create,patch configmaps", In: HomeOrAll, Optional: true, Why: "to put back what was taken away when a later deletion fails"},
 		{Can: "get,create,patch " + setKinds, In: HomeOrAll, Optional: true, Why: "the same"},
 		{Can: "get,create,patch " + setKinds, In: AtGateway, Optional: true, Why: "the same"},
+		{Can: "get,create,patch " + envoyFilters, In: HomeOrAll, With: WithWildcard, Optional: true, Why: "the same"},
 		{Can: "get,create,patch " + envoyFilters, In: AtGateway, With: WithWildcard, Optional: true, Why: "the same"},
+		{Can: "get,create,patch secrets", In: HomeOrAll, With: WithCA, Optional: true, Why: "the same"},
 		{Can: "get,create,patch secrets", In: AtGateway, With: WithCA, Optional: true, Why: "the same"},
 	}, optional(theMesh()), waiting())
 }
