@@ -27,7 +27,7 @@ func Commands() []Command {
 			{Can: "get namespaces", In: AtGateway, Optional: true, Why: "whether it is there, when a write finds it missing"},
 		}, owners())},
 		{Name: "credential delete", Writes: true, Rights: slices.Concat(theMesh(), usersOfCredential(), []Right{
-			{Can: "get,delete secrets", In: AtGateway, Why: "the credential"},
+			{Can: "get,list,delete secrets", In: AtGateway, Why: "the credential, and whether it is gone"},
 			{Can: "create,patch secrets", In: AtGateway, Optional: true, Why: "to put it back when the deletion's answer was lost"},
 			{Can: "list configmaps", In: Everywhere, Why: "the sets, which may use it"},
 			{Can: "list secrets", In: Everywhere, With: WithAny, Why: "in which gateway's namespace it is"},
@@ -136,6 +136,7 @@ func installing() []Right {
 
 func uninstalling() []Right {
 	return slices.Concat(deleting(gatewayKinds, AtGateway), emptying(AtGateway), []Right{
+		{Can: "get namespaces", In: AtGateway, Why: "whether it was made for the gateway"},
 		{Can: "list configmaps", In: Everywhere, Why: "the sets, which may use it"},
 		{Can: "get services", In: AtGateway, With: WithOther, Why: "whether others installed it"},
 		{Can: "list pods", In: Everywhere, Else: AtGateway, With: WithOther, Why: "the same"},
