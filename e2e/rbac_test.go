@@ -35,13 +35,16 @@ const (
 	rbacEdge = "egress-e2e-rbac-edge"
 	rbacGate = rbacEdge + "/egress"
 	rbacHost = "b.example.net"
+
+	rbacCredential = "egress-e2e-rbac"
 )
 
 // home and gate are flags that nearly every line has.
 func home(args ...string) []string { return append(args, "-n", rbacHome) }
 func gate(args ...string) []string { return append(args, "--gateway="+rbacGate) }
 
-// rbacCases are the lines in the order of a life: what runs in one phase does not meet. What takes things away is not among them yet.
+// rbacCases are the lines in the order of a life: what runs in one phase does not meet. What takes things away
+// runs with its rights, and not yet without each.
 func rbacCases(dir string) [][]rbacCase {
 	sleep := home("sample", "install", "sleep", "--image="+*image)
 	enable := home(gate("enable", "--domains="+rbacHost, "--name=e2e-rbac", "--mtls=on", "--timeout=60s")...)
@@ -66,6 +69,7 @@ func rbacCases(dir string) [][]rbacCase {
 			{command: "gateway install", args: []string{"gateway", "install", rbacGate}, none: true},
 			{command: "sample install", args: sleep, none: true},
 		},
+		{{command: "credential create", args: gate("credential", "create", rbacCredential, "--self-signed", "--dns=rbac.example.org"), none: true}},
 		{{command: "enable", args: enable, none: true}},
 		append(rbacReads(dir), []rbacCase{
 			{command: "gateway install", args: []string{"gateway", "install", rbacGate}, only: installed},
@@ -81,6 +85,14 @@ func rbacCases(dir string) [][]rbacCase {
 				"list destinationrules.networking.istio.io", "list gateways.networking.istio.io",
 			}},
 		}...),
+		{
+			{command: "cleanup", args: home("cleanup", "e2e-rbac", "--yes"), none: true},
+			{command: "credential delete", args: gate("credential", "delete", rbacCredential, "--yes"), none: true},
+		},
+		{
+			{command: "sample delete", args: home("sample", "delete", "sleep", "--yes"), none: true},
+			{command: "gateway uninstall", args: []string{"gateway", "uninstall", rbacGate, "--yes"}, none: true},
+		},
 	}
 }
 

@@ -99,7 +99,7 @@ func placing(kinds string, in Place) []Right {
 // deleting is what taking a bundle away takes.
 func deleting(kinds string, in Place) []Right {
 	return []Right{
-		{Can: "get,delete configmaps", In: in, Why: "the record of what was installed"},
+		{Can: "get,list,delete configmaps", In: in, Why: "the record of what was installed, and whether it is gone"},
 		{Can: "list,delete " + kinds, In: in, Why: "its objects"},
 		{Can: "list configmaps", In: in, With: WithServer, Why: "its settings"},
 		{Can: "list pods", In: in, Why: "whether its pods are gone"},
