@@ -239,9 +239,13 @@ func parseStat(text string) (start uint64, state byte, err error) {
 	if len(f) < 20 {
 		return 0, 0, fmt.Errorf("cannot read a process's stat: %d fields after the name", len(f))
 	}
+	state = f[0][0]
+	if len(f[0]) != 1 || state|0x20 < 'a' || state|0x20 > 'z' {
+		return 0, 0, fmt.Errorf("cannot read a process's stat: %q is no state", f[0])
+	}
 	start, err = strconv.ParseUint(f[19], 10, 64)
 	if err != nil {
 		return 0, 0, fmt.Errorf("cannot read a process's start time: %w", err)
 	}
-	return start, f[0][0], nil
+	return start, state, nil
 }
