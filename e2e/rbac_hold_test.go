@@ -130,7 +130,7 @@ func (c *cluster) grantRights(phases [][]rbacCase) [][]held {
 		}
 	}
 	for command, left := range untried {
-		if len(left) > 0 {
+		if len(left) > 0 && !slices.Contains(onlyWhole(), command) {
 			c.t.Errorf("%s: no line is run without the right to %v", command, left)
 		}
 	}
@@ -142,6 +142,12 @@ func (c *cluster) grantRights(phases [][]rbacCase) [][]held {
 func twice(all []atom, a atom) bool {
 	namespace, _ := split(*gatewayRef)
 	return a.namespace == namespace && slices.Contains(all, atom{rbacEdge, a.verb, a.group, a.resource})
+}
+
+// onlyWhole are the commands that are run with all their rights and not without each: what they take away would have to be made anew
+// for each right, a gateway with its pods among it.
+func onlyWhole() []string {
+	return []string{"cleanup", "credential delete", "gateway uninstall", "sample delete"}
 }
 
 // elsewhere are rights that are tried with another command that does the same by the same code: here each would take a restart of the
