@@ -18,7 +18,7 @@ TEST_FLAGS     ?= -shuffle=on -timeout=30m
 COVER_FLOOR    := 85
 FUZZTIME       ?= 30s
 RACE           ?= ./...
-E2E_TIMEOUT    ?= 40m
+E2E_TIMEOUT    ?= 60m
 PLATFORMS      := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 export GOFLAGS = -buildvcs=false
