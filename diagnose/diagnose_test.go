@@ -2,8 +2,6 @@ package diagnose
 
 import (
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -12,22 +10,9 @@ import (
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/report"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/captured"
 	"github.com/kubectl-egress/kubectl-egress/egress"
 )
-
-func load(t testing.TB, name string) *snapshot.Snapshot {
-	t.Helper()
-	f, err := os.Open(filepath.Join("../testdata/captures", name, "snapshot.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	s, err := snapshot.Load(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
 
 func TestJudge(t *testing.T) {
 	t.Parallel()
@@ -60,7 +45,7 @@ func TestJudge(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r, err := Judge(load(t, tt.capture), tt.options)
+			r, err := Judge(captured.Load(t, tt.capture), tt.options)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -89,11 +74,11 @@ func TestJudgeNamesNothing(t *testing.T) {
 		"no path at all":            {"none", "edition.cnn.com", "there is no egress path at all"},
 		"what is neither":           {"set-auto-mtls", "10.0.0.1", `"10.0.0.1" is no set and no host`},
 	} {
-		if _, err := Judge(load(t, tt.capture), Options{Targets: []string{tt.target}}); !errors.As(err, &input) || !strings.Contains(err.Error(), tt.want) {
+		if _, err := Judge(captured.Load(t, tt.capture), Options{Targets: []string{tt.target}}); !errors.As(err, &input) || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	s := load(t, "set-auto-mtls")
+	s := captured.Load(t, "set-auto-mtls")
 	s.States[snapshot.VirtualServices] = snapshot.State{Kind: snapshot.Forbidden, Detail: "cannot list them"}
 	if _, err := Judge(s, Options{Targets: []string{"de.wikipedia.org"}}); err == nil || errors.As(err, &input) || !strings.Contains(err.Error(), "cannot list them") {
 		t.Errorf("what could not be read may hold it: %v", err)
@@ -108,8 +93,8 @@ func TestJudgeNamesNothing(t *testing.T) {
 func TestOtherPeoples(t *testing.T) {
 	t.Parallel()
 	others := func() *snapshot.Snapshot {
-		s := load(t, "EGR002") // from default/sleep, which sends the host past the gateway
-		s.Objects = load(t, "working-passthrough").Objects
+		s := captured.Load(t, "EGR002") // from default/sleep, which sends the host past the gateway
+		s.Objects = captured.Load(t, "working-passthrough").Objects
 		s.Objects.VirtualServices[0].Spec.ExportTo = []string{"istio-system"}
 		s.Objects.ServiceEntries[0].Spec.ExportTo = []string{"istio-system"}
 		return s
@@ -147,7 +132,7 @@ func TestSince(t *testing.T) {
 		"nothing was captured":    {"working-passthrough", time.Hour, false, "no access log was gathered: --since has nothing to choose from"},
 		"of a certificate wanted": {"EGR029", time.Millisecond, false, ""},
 	} {
-		r, err := Judge(load(t, tt.capture), Options{Since: tt.since})
+		r, err := Judge(captured.Load(t, tt.capture), Options{Since: tt.since})
 		if err != nil {
 			t.Fatal(err)
 		}

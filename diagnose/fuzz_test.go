@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/report"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/captured"
 )
 
 // FuzzJudge: a capture may hold anything, and the objects and proxies of a cluster may as well. Whatever is changed in a real one, it
@@ -18,7 +19,7 @@ func FuzzJudge(f *testing.F) {
 	var bases [][]byte
 	for _, name := range []string{"working-passthrough", "EGR017", "sni-proxy-mtls", "posture-open", "set-auto-mtls"} {
 		var b bytes.Buffer
-		if err := load(f, name).Save(&b); err != nil {
+		if err := captured.Load(f, name).Save(&b); err != nil {
 			f.Fatal(err)
 		}
 		bases = append(bases, b.Bytes())

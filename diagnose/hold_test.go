@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/captured"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/trace"
 	"github.com/kubectl-egress/kubectl-egress/egress"
 	"github.com/kubectl-egress/kubectl-egress/stats/admin"
@@ -22,7 +23,7 @@ var ofSets = []string{
 // setOf gives the set of a capture as enable resolves it.
 func setOf(t *testing.T, capture string) egress.Set {
 	t.Helper()
-	s := load(t, capture)
+	s := captured.Load(t, capture)
 	if len(s.Sets) != 1 {
 		t.Fatalf("%s has %d sets", capture, len(s.Sets))
 	}
@@ -36,7 +37,7 @@ func setOf(t *testing.T, capture string) egress.Set {
 // bare is a capture as Hold sees it: proxies and facts, and no objects.
 func bare(t *testing.T, capture string) *snapshot.Snapshot {
 	t.Helper()
-	s := load(t, capture)
+	s := captured.Load(t, capture)
 	s.Objects, s.From = snapshot.Objects{}, ""
 	return s
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/captured"
 	"github.com/kubectl-egress/kubectl-egress/egress"
 	"github.com/kubectl-egress/kubectl-egress/kube"
 )
@@ -17,7 +18,7 @@ import (
 // demo is the set of the captures.
 func demo(t *testing.T) egress.Set {
 	t.Helper()
-	return load(t, "set-auto-mtls").Sets[0].Set
+	return captured.Load(t, "set-auto-mtls").Sets[0].Set
 }
 
 // shows gives one snapshot after the other, the last for ever.
@@ -32,7 +33,7 @@ func shows(snapshots ...*snapshot.Snapshot) (look, *int) {
 
 func TestHold(t *testing.T) {
 	t.Parallel()
-	at, looks := shows(load(t, "none"), load(t, "set-route-deleted"), load(t, "set-auto-mtls"))
+	at, looks := shows(captured.Load(t, "none"), captured.Load(t, "set-route-deleted"), captured.Load(t, "set-auto-mtls"))
 	if err := poll(soon(t), at, demo(t), leads); err != nil || *looks != 3 {
 		t.Errorf("%v after %d looks, want none after 3", err, *looks)
 	}
@@ -40,7 +41,7 @@ func TestHold(t *testing.T) {
 
 func TestHoldNot(t *testing.T) {
 	t.Parallel()
-	at, looks := shows(load(t, "set-auto-mtls"), load(t, "set-route-deleted"), load(t, "none"))
+	at, looks := shows(captured.Load(t, "set-auto-mtls"), captured.Load(t, "set-route-deleted"), captured.Load(t, "none"))
 	if err := poll(soon(t), at, demo(t), rid); err != nil || *looks != 3 {
 		t.Errorf("%v after %d looks, want none after 3", err, *looks)
 	}
@@ -49,7 +50,7 @@ func TestHoldNot(t *testing.T) {
 // TestHoldNotForgetsDraining: Envoy keeps the routes of a listener that only drains; they hold nobody up.
 func TestHoldNotForgetsDraining(t *testing.T) {
 	t.Parallel()
-	s, before := load(t, "none"), load(t, "set-auto-mtls")
+	s, before := captured.Load(t, "none"), captured.Load(t, "set-auto-mtls")
 	for i := range s.Proxies {
 		if s.Proxies[i].Role == snapshot.AtGateway {
 			for j := range before.Proxies {
@@ -79,7 +80,7 @@ func TestNotHeld(t *testing.T) {
 		"still there":   {"set-auto-mtls", rid, "gateway pod"},
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), holdTick/2)
-		at, _ := shows(load(t, tt.capture))
+		at, _ := shows(captured.Load(t, tt.capture))
 		err := poll(ctx, at, demo(t), tt.missing)
 		cancel()
 		var late *NotHeldError
@@ -89,7 +90,7 @@ func TestNotHeld(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	at, _ := shows(load(t, "none"))
+	at, _ := shows(captured.Load(t, "none"))
 	if err := poll(ctx, at, demo(t), leads); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "not seen with set default/demo in time") {
 		t.Errorf("stopped before the first look: %v", err)
 	}
@@ -138,7 +139,7 @@ func TestHoldCannotSee(t *testing.T) {
 			UnseenError{What: []string{"workloads of namespace default"}, Right: []string{"list pods in namespace default"}},
 		},
 	} {
-		before, after := load(t, tt.before), load(t, tt.after)
+		before, after := captured.Load(t, tt.before), captured.Load(t, tt.after)
 		tt.blind(before)
 		tt.blind(after)
 		at, looks := shows(before, after)
@@ -171,14 +172,14 @@ func soon(t *testing.T) context.Context {
 // TestHoldWaitsForUnread: a proxy that does not answer just now is asked again, and counts for nothing until it does.
 func TestHoldWaitsForUnread(t *testing.T) {
 	t.Parallel()
-	slow, blind := load(t, "set-auto-mtls"), load(t, "none")
+	slow, blind := captured.Load(t, "set-auto-mtls"), captured.Load(t, "none")
 	slow.Proxies[0].State = snapshot.State{Kind: snapshot.TimedOut, Detail: "no answer"}
 	blind.States[snapshot.Pods] = snapshot.State{Kind: snapshot.Failed, Detail: "odd"}
-	at, looks := shows(slow, blind, load(t, "set-auto-mtls"))
+	at, looks := shows(slow, blind, captured.Load(t, "set-auto-mtls"))
 	if err := poll(soon(t), at, demo(t), leads); err != nil || *looks != 3 {
 		t.Errorf("%v after %d looks", err, *looks)
 	}
-	at, looks = shows(slow, blind, load(t, "none"))
+	at, looks = shows(slow, blind, captured.Load(t, "none"))
 	if err := poll(soon(t), at, demo(t), rid); err != nil || *looks != 3 {
 		t.Errorf("%v after %d looks", err, *looks)
 	}
@@ -187,7 +188,7 @@ func TestHoldWaitsForUnread(t *testing.T) {
 // TestHoldWithoutWorkloads: where no workload has a sidecar there is nothing to wait for.
 func TestHoldWithoutWorkloads(t *testing.T) {
 	t.Parallel()
-	s := load(t, "none")
+	s := captured.Load(t, "none")
 	s.Proxies = nil
 	at, looks := shows(s)
 	if err := poll(soon(t), at, demo(t), leads); err != nil || *looks != 1 {

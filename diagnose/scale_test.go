@@ -9,6 +9,7 @@ import (
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/report"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/captured"
 	"github.com/kubectl-egress/kubectl-egress/stats/admin"
 )
 
@@ -16,7 +17,7 @@ import (
 // Gateway and a VirtualService for each, and all of it in the proxies.
 func manyPaths(t testing.TB, n int) *snapshot.Snapshot {
 	t.Helper()
-	s := load(t, "working-passthrough")
+	s := captured.Load(t, "working-passthrough")
 	const host, cluster = "edition.cnn.com", "outbound|443||edition.cnn.com"
 	entry, gateway, routes := s.Objects.ServiceEntries[0], s.Objects.Gateways[0], s.Objects.VirtualServices[0]
 	s.Objects.ServiceEntries, s.Objects.Gateways, s.Objects.VirtualServices = nil, nil, nil

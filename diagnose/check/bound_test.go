@@ -6,13 +6,14 @@ import (
 	"testing"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/captured"
 )
 
 // meshOnly is a mesh whose VirtualService is bound to "mesh" and not to its Gateway, so that the gateway's pods have no listener.
 func meshOnly(t *testing.T) *snapshot.Snapshot {
 	t.Helper()
-	s := load(t, "EGR011") // there, too, nothing listens at the gateway
-	s.Objects = load(t, "working-passthrough").Objects
+	s := captured.Load(t, "EGR011") // there, too, nothing listens at the gateway
+	s.Objects = captured.Load(t, "working-passthrough").Objects
 	s.Objects.VirtualServices[0].Spec.Gateways = []string{snapshot.Mesh}
 	return s
 }
@@ -95,8 +96,8 @@ func TestBoundElsewhere(t *testing.T) {
 // TestNeitherExported: a whole configuration that is not for the client's namespace is one fault, and its remedy mends all of it.
 func TestNeitherExported(t *testing.T) {
 	t.Parallel()
-	s := load(t, "EGR002") // there sidecars let the host through to PassthroughCluster
-	s.Objects = load(t, "working-passthrough").Objects
+	s := captured.Load(t, "EGR002") // there sidecars let the host through to PassthroughCluster
+	s.Objects = captured.Load(t, "working-passthrough").Objects
 	v, e := &s.Objects.VirtualServices[0], &s.Objects.ServiceEntries[0]
 	v.Spec.ExportTo, e.Spec.ExportTo = []string{"istio-system"}, []string{"istio-system"}
 	f := finding(t, s, "EGR001")

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/captured"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/trace"
 	"github.com/kubectl-egress/kubectl-egress/egress"
 	"github.com/kubectl-egress/kubectl-egress/stats/admin"
@@ -14,7 +15,7 @@ import (
 // withOther adds to a capture a sidecar of another namespace, which sees the routes and not the subset beside them.
 func withOther(t *testing.T, capture string) *snapshot.Snapshot {
 	t.Helper()
-	s := load(t, capture)
+	s := captured.Load(t, capture)
 	s.From = ""
 	i := slices.IndexFunc(s.Proxies, func(p snapshot.Proxy) bool { return p.Role == snapshot.AtSidecar })
 	other := s.Proxies[i]

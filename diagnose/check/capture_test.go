@@ -10,26 +10,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/captured"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/trace"
 	"github.com/kubectl-egress/kubectl-egress/egress"
 )
-
-const captures = "../../testdata/captures"
-
-// load reads a capture of a real cluster.
-func load(t testing.TB, name string) *snapshot.Snapshot {
-	t.Helper()
-	f, err := os.Open(filepath.Join(captures, name, "snapshot.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	s, err := snapshot.Load(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
 
 // diagnosis finds the paths of a snapshot, follows them and judges them.
 func diagnosis(s *snapshot.Snapshot) ([]trace.Path, []Finding) {
@@ -56,21 +40,14 @@ func said(findings []Finding) []string {
 // TestCaptures: each fault is found under its own code and no other, and what works yields no fail, no warn and no unknown.
 func TestCaptures(t *testing.T) {
 	t.Parallel()
-	dirs, err := os.ReadDir(captures)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, d := range dirs {
-		if !d.IsDir() {
-			continue
-		}
-		t.Run(d.Name(), func(t *testing.T) {
+	for _, name := range captured.Names(t) {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			want, ok := expected[d.Name()]
+			want, ok := expected[name]
 			if !ok {
 				t.Fatal("nobody says what must be found in this capture")
 			}
-			paths, findings := diagnosis(load(t, d.Name()))
+			paths, findings := diagnosis(captured.Load(t, name))
 			var names []string
 			for _, p := range paths {
 				name := p.String() + " " + string(p.Mode)
@@ -95,7 +72,7 @@ func TestCaptures(t *testing.T) {
 func TestEveryCaptureIsThere(t *testing.T) {
 	t.Parallel()
 	for name := range expected {
-		if _, err := os.Stat(filepath.Join(captures, name, "snapshot.json")); err != nil {
+		if _, err := os.Stat(filepath.Join(captured.Dir(t), name, "snapshot.json")); err != nil {
 			t.Error(err)
 		}
 	}
@@ -130,7 +107,7 @@ func TestEveryRuleHasACapture(t *testing.T) {
 func TestFindingsOfFaults(t *testing.T) {
 	t.Parallel()
 	for name := range expected {
-		_, findings := diagnosis(load(t, name))
+		_, findings := diagnosis(captured.Load(t, name))
 		for _, f := range findings {
 			if f.State == Pass {
 				continue
@@ -159,7 +136,7 @@ func TestFindingsOfFaults(t *testing.T) {
 func TestCausesAlone(t *testing.T) {
 	t.Parallel()
 	for name := range expected {
-		s := load(t, name)
+		s := captured.Load(t, name)
 		if len(Paths(s)) == 0 {
 			continue
 		}
@@ -183,7 +160,7 @@ func TestCausesAlone(t *testing.T) {
 func TestNoSecretInCaptures(t *testing.T) {
 	t.Parallel()
 	for name := range expected {
-		raw, err := os.ReadFile(filepath.Join(captures, name, "snapshot.json"))
+		raw, err := os.ReadFile(filepath.Join(captured.Dir(t), name, "snapshot.json"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -202,7 +179,7 @@ func TestPathsNameTheGateway(t *testing.T) {
 		"working-passthrough": "istio-system/istio-egressgateway", "EGR026": "istio-system/egress-two", "EGR011": "istio-system/istio-egressgateway",
 		"EGR001-nomatch": "istio-system/istio-egressgateway",
 	} {
-		for _, p := range Paths(load(t, name)) {
+		for _, p := range Paths(captured.Load(t, name)) {
 			if p.Gateway.String() != want {
 				t.Errorf("%s: gateway %s, want %s", name, p.Gateway, want)
 			}

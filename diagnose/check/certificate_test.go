@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/captured"
 	"github.com/kubectl-egress/kubectl-egress/stats/admin"
 )
 
@@ -13,7 +14,7 @@ import (
 func TestNotRecognized(t *testing.T) {
 	t.Parallel()
 	const identity = "spiffe://cluster.local/ns/egress-posture/sa/posture-gw-service-account"
-	f := finding(t, load(t, "EGR025"), "EGR025")
+	f := finding(t, captured.Load(t, "EGR025"), "EGR025")
 	if !strings.Contains(f.Message, "says "+identity) || !strings.Contains(f.Evidence[0], "accepts spiffe://cluster.local/ns/egress-posture/sa/posture-gw") {
 		t.Errorf("%+v", f)
 	}
@@ -28,7 +29,7 @@ func TestNotRecognized(t *testing.T) {
 		"not Istio's":    func(tls *admin.TLS) { tls.Mode = "" },
 		"the right only": func(tls *admin.TLS) { tls.SANs = []string{identity} },
 	} {
-		s := load(t, "EGR025")
+		s := captured.Load(t, "EGR025")
 		for i := range s.Proxies {
 			for j := range s.Proxies[i].Config.Clusters {
 				if c := &s.Proxies[i].Config.Clusters[j]; s.Proxies[i].Role == snapshot.AtSidecar && c.TLS != nil {
@@ -41,7 +42,7 @@ func TestNotRecognized(t *testing.T) {
 			t.Errorf("%s: %+v", name, found)
 		}
 	}
-	s := load(t, "EGR025") // nothing was read of the gateway's certificates: nothing can be said of them
+	s := captured.Load(t, "EGR025") // nothing was read of the gateway's certificates: nothing can be said of them
 	for i := range s.Proxies {
 		s.Proxies[i].Certs = nil
 	}
@@ -54,7 +55,7 @@ func TestNotRecognized(t *testing.T) {
 func TestCertificateInvalid(t *testing.T) {
 	t.Parallel()
 	at := func(add time.Duration, change func(*snapshot.Proxy)) []Finding {
-		s := load(t, "set-auto-mtls")
+		s := captured.Load(t, "set-auto-mtls")
 		s.Taken = s.Taken.Add(add)
 		for i := range s.Proxies {
 			if change != nil && s.Proxies[i].Role == snapshot.AtGateway {
@@ -93,7 +94,7 @@ func TestCertificateInvalid(t *testing.T) {
 		}
 	}
 	// without mutual TLS nobody looks at it
-	s := load(t, "working-passthrough")
+	s := captured.Load(t, "working-passthrough")
 	s.Taken = s.Taken.Add(10 * day)
 	if _, all := diagnosis(s); len(only(all, "EGR027")) > 0 {
 		t.Errorf("%v", said(all))

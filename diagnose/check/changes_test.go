@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/captured"
 )
 
 var update = flag.Bool("update", false, "write what is said now to testdata/changes")
@@ -32,21 +33,14 @@ const (
 // its contrary: see hack/mutate.
 func TestChanges(t *testing.T) {
 	t.Parallel()
-	dirs, err := os.ReadDir(captures)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, d := range dirs {
-		if !d.IsDir() {
-			continue
-		}
-		t.Run(d.Name(), func(t *testing.T) {
+	for _, name := range captured.Names(t) {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			raw, err := os.ReadFile(filepath.Join(captures, d.Name(), "snapshot.json"))
+			raw, err := os.ReadFile(filepath.Join(captured.Dir(t), name, "snapshot.json"))
 			if err != nil {
 				t.Fatal(err)
 			}
-			file := filepath.Join(changes, d.Name()+".txt")
+			file := filepath.Join(changes, name+".txt")
 			want, err := os.ReadFile(file)
 			if err != nil && (!*update || !os.IsNotExist(err)) {
 				t.Fatalf("%v; go test ./diagnose/check -run TestChanges -update writes it", err)

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/captured"
 	"github.com/kubectl-egress/kubectl-egress/egress"
 )
 
@@ -66,7 +67,7 @@ func TestUnread(t *testing.T) {
 	} {
 		t.Run(string(source), func(t *testing.T) {
 			t.Parallel()
-			s := load(t, "set-auto-mtls")
+			s := captured.Load(t, "set-auto-mtls")
 			s.States[source] = snapshot.State{Kind: snapshot.Forbidden, Detail: "cannot list it"}
 			_, all := diagnosis(s)
 			for _, code := range codes {
@@ -96,7 +97,7 @@ func TestNothingAskedFor(t *testing.T) {
 // TestAbsentKind: a cluster without a kind of object has none of them, and that is known.
 func TestAbsentKind(t *testing.T) {
 	t.Parallel()
-	s := load(t, "working-passthrough")
+	s := captured.Load(t, "working-passthrough")
 	s.States[snapshot.DestinationRules] = snapshot.State{Kind: snapshot.Absent}
 	if _, all := diagnosis(s); !slices.Equal(said(all), []string{"skip EGR052 " + tls}) {
 		t.Errorf("said %v", said(all))
@@ -105,7 +106,7 @@ func TestAbsentKind(t *testing.T) {
 
 func TestBrokenSet(t *testing.T) {
 	t.Parallel()
-	s := load(t, "none")
+	s := captured.Load(t, "none")
 	s.Sets = []snapshot.Set{{Set: egress.Set{Namespace: "shop", Name: "news"}, Broken: "line 3: unknown field"}}
 	f := finding(t, s, "EGR057")
 	want := Finding{
@@ -122,7 +123,7 @@ func TestBrokenSet(t *testing.T) {
 // TestPartlyRead: of two gateway pods one answers. The path is judged by it, and the other is told of.
 func TestPartlyRead(t *testing.T) {
 	t.Parallel()
-	s := load(t, "working-passthrough")
+	s := captured.Load(t, "working-passthrough")
 	second := s.Proxies[0]
 	second.Pod, second.IP, second.State = "second", "10.244.0.99", snapshot.State{Kind: snapshot.TimedOut, Detail: "no answer"}
 	s.Proxies = append(s.Proxies, second)
@@ -144,7 +145,7 @@ func TestPartlyRead(t *testing.T) {
 // TestManyWorkloads: however many sidecars do the same, it is one finding with a few of them named.
 func TestManyWorkloads(t *testing.T) {
 	t.Parallel()
-	s := load(t, "EGR001")
+	s := captured.Load(t, "EGR001")
 	one := s.Proxies[1]
 	for _, name := range []string{"b", "c", "d", "e", "f", "g", "h"} {
 		one.Pod = name
@@ -171,13 +172,13 @@ func TestWordQuotes(t *testing.T) {
 // TestHostileNames: names from a cluster end up in commands that people copy. They stay one word there, and a manifest one line.
 func TestHostileNames(t *testing.T) {
 	t.Parallel()
-	s := load(t, "EGR011")
+	s := captured.Load(t, "EGR011")
 	s.Objects.Gateways[0].Name = "cnn; rm -rf ~"
 	s.Objects.VirtualServices[0].Spec.Gateways[1] = "cnn; rm -rf ~"
 	if fix := finding(t, s, "EGR011").Fix; !strings.Contains(fix, " 'cnn; rm -rf ~' ") {
 		t.Errorf("fix %s", fix)
 	}
-	s = load(t, "EGR023-none")
+	s = captured.Load(t, "EGR023-none")
 	s.Objects.VirtualServices[0].Spec.HTTP[0].Route[0].Destination.Subset = "x\nEOF\nreboot"
 	for i := range s.Proxies {
 		for j := range s.Proxies[i].Config.Routes {

@@ -6,24 +6,25 @@ import (
 	"testing"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/captured"
 	"github.com/kubectl-egress/kubectl-egress/stats/admin"
 )
 
 // TestFilterNotApplied: every part of a match that does not fit.
 func TestFilterNotApplied(t *testing.T) {
 	t.Parallel()
-	s := load(t, "EGR042")
+	s := captured.Load(t, "EGR042")
 	s.Objects.EnvoyFilters[0].Namespace = "shop"
 	f := finding(t, s, "EGR042")
 	contains(t, f, "neither in the gateway's namespace istio-system nor in the root namespace", `{"op":"replace","path":"/metadata/namespace","value":"istio-system"}`, "kubectl -n shop delete envoyfilter sni")
 
-	s = load(t, "EGR042")
+	s = captured.Load(t, "EGR042")
 	s.Objects.EnvoyFilters = nil
 	if _, all := diagnosis(s); slices.ContainsFunc(all, func(f Finding) bool { return f.Code == "EGR042" && f.State == Fail }) {
 		t.Error("nobody has wanted a filter by hand")
 	}
 
-	s = load(t, "set-sni-dynamic")
+	s = captured.Load(t, "set-sni-dynamic")
 	s.Objects.EnvoyFilters = nil
 	for i := range s.Proxies {
 		if p := &s.Proxies[i]; p.Role == snapshot.AtGateway {
@@ -48,7 +49,7 @@ func TestFilterNotApplied(t *testing.T) {
 // TestFilterTooWide: a patch that is bound to several names becomes one for each.
 func TestFilterTooWide(t *testing.T) {
 	t.Parallel()
-	s := load(t, "EGR044")
+	s := captured.Load(t, "EGR044")
 	for i := range s.Proxies {
 		for j := range s.Proxies[i].Config.Listeners {
 			if l := &s.Proxies[i].Config.Listeners[j]; l.Internal || l.Port == 8443 {
@@ -80,7 +81,7 @@ func TestFilterTooWide(t *testing.T) {
 		},
 		"it is about sidecars": func(e *snapshot.EnvoyFilter) { e.Spec.ConfigPatches[3].Match.Context = "SIDECAR_OUTBOUND" },
 	} {
-		s := load(t, "EGR044")
+		s := captured.Load(t, "EGR044")
 		change(&s.Objects.EnvoyFilters[0])
 		_, all := diagnosis(s)
 		if slices.ContainsFunc(all, func(f Finding) bool { return f.Code == "EGR044" && f.State != Pass }) {
@@ -92,7 +93,7 @@ func TestFilterTooWide(t *testing.T) {
 // TestRefusedChange: where the path stops because of it, it is the fault and not only a weakness.
 func TestRefusedChange(t *testing.T) {
 	t.Parallel()
-	s := load(t, "EGR043")
+	s := captured.Load(t, "EGR043")
 	for i := range s.Proxies {
 		for j := range s.Proxies[i].Config.Listeners {
 			if l := &s.Proxies[i].Config.Listeners[j]; l.Internal {
@@ -114,7 +115,7 @@ func TestFiltersHidden(t *testing.T) {
 	for capture, codes := range map[string][]Code{
 		"working-passthrough": nil, "set-sni-dynamic-off": nil, "set-auto-mtls": nil, "EGR042": {"EGR042"}, "sni-dynamic-mtls": {"EGR044"}, "EGR044": {"EGR044"},
 	} {
-		s := load(t, capture)
+		s := captured.Load(t, capture)
 		s.States[snapshot.EnvoyFilters] = snapshot.State{Kind: snapshot.Forbidden, Detail: "cannot list it"}
 		_, all := diagnosis(s)
 		var got []Code

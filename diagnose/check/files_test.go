@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/captured"
 	"github.com/kubectl-egress/kubectl-egress/egress"
 )
 
@@ -23,7 +24,7 @@ func TestFilesNotThere(t *testing.T) {
 	}
 	t.Run("both", func(t *testing.T) {
 		t.Parallel()
-		f := finding(t, load(t, "EGR068"), "EGR068")
+		f := finding(t, captured.Load(t, "EGR068"), "EGR068")
 		contains(t, f, "Gateway default/istio-egressgateway and DestinationRule default/set-sni-for-egress-gateway have", gatewayFix, ruleFix)
 		if f.Hop != egress.AtSidecar || f.Object.Kind != "Gateway" || !strings.Contains(strings.Join(f.Evidence, "\n"), "waits for file-root:/etc/certs/root-cert.pem") {
 			t.Errorf("%+v", f)
@@ -31,7 +32,7 @@ func TestFilesNotThere(t *testing.T) {
 	})
 	t.Run("the gateway's are missing", func(t *testing.T) {
 		t.Parallel()
-		s := load(t, "EGR068")
+		s := captured.Load(t, "EGR068")
 		arrived(s, snapshot.AtSidecar)
 		if f := finding(t, s, "EGR068"); f.Hop != egress.AtGateway {
 			t.Errorf("%+v", f)
@@ -45,13 +46,13 @@ func TestFilesNotThere(t *testing.T) {
 	})
 	t.Run("the sidecars' are missing", func(t *testing.T) {
 		t.Parallel()
-		s := load(t, "EGR068")
+		s := captured.Load(t, "EGR068")
 		s.Objects.Gateways[0].Spec.Servers[0].TLS.Mode = "ISTIO_MUTUAL"
 		contains(t, finding(t, s, "EGR068"), "DestinationRule default/set-sni-for-egress-gateway has", ruleFix)
 	})
 	t.Run("a listener that does not open yet", func(t *testing.T) {
 		t.Parallel()
-		s := load(t, "EGR068")
+		s := captured.Load(t, "EGR068")
 		arrived(s, snapshot.AtSidecar)
 		for i := range s.Proxies {
 			for j := range s.Proxies[i].Config.Listeners {
@@ -64,7 +65,7 @@ func TestFilesNotThere(t *testing.T) {
 	})
 	t.Run("they are there", func(t *testing.T) {
 		t.Parallel()
-		s := load(t, "EGR068")
+		s := captured.Load(t, "EGR068")
 		arrived(s, snapshot.AtSidecar)
 		arrived(s, snapshot.AtGateway)
 		if _, all := diagnosis(s); slices.ContainsFunc(all, func(f Finding) bool { return f.State == Fail }) {
@@ -73,7 +74,7 @@ func TestFilesNotThere(t *testing.T) {
 	})
 	t.Run("no object has files", func(t *testing.T) {
 		t.Parallel()
-		s := load(t, "EGR068")
+		s := captured.Load(t, "EGR068")
 		s.Objects.Gateways[0].Spec.Servers[0].TLS.CredentialName, s.Objects.DestinationRules[0].Spec.TrafficPolicy.Ports[0].TLS.CredentialName = "a", "b"
 		if _, all := diagnosis(s); !slices.Contains(said(all), "fail EGR056 "+http) {
 			t.Errorf("%q", said(all))
@@ -84,7 +85,7 @@ func TestFilesNotThere(t *testing.T) {
 // TestOthersSendPlainText: the gateway ends Istio's TLS, which only sidecars of the rule's own namespace begin.
 func TestOthersSendPlainText(t *testing.T) {
 	t.Parallel()
-	s := load(t, "EGR024-others")
+	s := captured.Load(t, "EGR024-others")
 	f := finding(t, s, "EGR024")
 	contains(t, f, "DestinationRule byhand/shop has sidecars of its own namespace begin it; those of other send plain text", "kubectl -n byhand get destinationrule shop", `"value":"istio-system"`)
 	if strings.Contains(f.Fix, "delete") || f.State != Warn {

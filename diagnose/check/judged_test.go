@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/captured"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/trace"
 	"github.com/kubectl-egress/kubectl-egress/egress"
 	"github.com/kubectl-egress/kubectl-egress/mesh"
@@ -176,12 +177,12 @@ func TestProbesAtTheFirst(t *testing.T) {
 // TestWholePasses: what is about no path and has nothing to say passes.
 func TestWholePasses(t *testing.T) {
 	t.Parallel()
-	for _, f := range Begin(load(t, "none")).Whole() {
+	for _, f := range Begin(captured.Load(t, "none")).Whole() {
 		if f.State != Pass || f.Path != "" {
 			t.Errorf("%+v", f)
 		}
 	}
-	if n := len(Begin(load(t, "none")).Whole()); n != 2 {
+	if n := len(Begin(captured.Load(t, "none")).Whole()); n != 2 {
 		t.Errorf("%d findings", n)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/captured"
 	"github.com/kubectl-egress/kubectl-egress/stats/admin"
 )
 
@@ -65,7 +66,7 @@ func TestWithoutName(t *testing.T) {
 		}), false},
 		"what is no address": {change(func(l *snapshot.LogLine) { l.Asked = "-" }), false},
 	} {
-		s := logging(load(t, "working-passthrough"), snapshot.AtSidecar, tt.line)
+		s := logging(captured.Load(t, "working-passthrough"), snapshot.AtSidecar, tt.line)
 		_, all := diagnosis(s)
 		found := only(all, "EGR006")
 		if (len(found) == 1) != tt.found {
@@ -83,7 +84,7 @@ func TestWithoutName(t *testing.T) {
 // TestLogUnread: what could not be read is no pass, and what nobody asked for is not judged.
 func TestLogUnread(t *testing.T) {
 	t.Parallel()
-	s := logging(load(t, "working-passthrough"), snapshot.AtSidecar, by(1, toAddress))
+	s := logging(captured.Load(t, "working-passthrough"), snapshot.AtSidecar, by(1, toAddress))
 	for i := range s.Proxies {
 		s.Proxies[i].Log = snapshot.Log{State: snapshot.State{Kind: snapshot.Forbidden, Detail: "no right to get pods/log in namespace default"}}
 	}
@@ -99,7 +100,7 @@ func TestLogUnread(t *testing.T) {
 		t.Error("a log that nobody asked for is judged")
 	}
 	// nothing says when the configuration was configured: the lines may be older
-	s = logging(load(t, "working-passthrough"), snapshot.AtSidecar, by(1, toAddress))
+	s = logging(captured.Load(t, "working-passthrough"), snapshot.AtSidecar, by(1, toAddress))
 	for i := range s.Proxies {
 		for j := range s.Proxies[i].Config.Listeners {
 			s.Proxies[i].Config.Listeners[j].Updated = ""
@@ -112,7 +113,7 @@ func TestLogUnread(t *testing.T) {
 		t.Errorf("%q", said(all))
 	}
 	// no access log is written at all
-	s = logging(load(t, "EGR051"), snapshot.AtSidecar)
+	s = logging(captured.Load(t, "EGR051"), snapshot.AtSidecar)
 	if _, all = diagnosis(s); !slices.Contains(said(all), "skip EGR006 "+tls) {
 		t.Errorf("%q", said(all))
 	}
@@ -139,7 +140,7 @@ func TestCertificateDemanded(t *testing.T) {
 		"of another host":               {[]snapshot.LogLine{by(1, snapshot.LogLine{Code: 400, Details: "via_upstream", Cluster: "outbound|443||other.example.com"})}, ""},
 		"nobody has asked for anything": {nil, ""},
 	} {
-		s := logging(load(t, "tls-origination-mtls"), snapshot.AtGateway, tt.lines...)
+		s := logging(captured.Load(t, "tls-origination-mtls"), snapshot.AtGateway, tt.lines...)
 		_, all := diagnosis(s)
 		found := only(all, "EGR029")
 		if (len(found) == 1) != (tt.says != "") {
@@ -153,7 +154,7 @@ func TestCertificateDemanded(t *testing.T) {
 		}
 	}
 	// who has a certificate already is not told to have one
-	s := logging(load(t, "mtls-origination"), snapshot.AtGateway, by(1, answer(400, "via_upstream")))
+	s := logging(captured.Load(t, "mtls-origination"), snapshot.AtGateway, by(1, answer(400, "via_upstream")))
 	for i := range s.Proxies {
 		for j := range s.Proxies[i].Log.Lines {
 			s.Proxies[i].Log.Lines[j].Cluster = "outbound|443||my-nginx.mesh-external.svc.cluster.local"
@@ -169,7 +170,7 @@ func TestOneCodeForAnAlert(t *testing.T) {
 	t.Parallel()
 	line := answer(503, "")
 	line.Failure = "TLS_error:|SSLV3_ALERT_HANDSHAKE_FAILURE"
-	s := logging(load(t, "EGR028"), snapshot.AtGateway, by(1, line))
+	s := logging(captured.Load(t, "EGR028"), snapshot.AtGateway, by(1, line))
 	for i := range s.Proxies {
 		for j := range s.Proxies[i].Log.Lines {
 			s.Proxies[i].Log.Lines[j].Cluster = originated(s)
@@ -183,7 +184,7 @@ func TestOneCodeForAnAlert(t *testing.T) {
 // TestOldClusterInForce: while the new cluster waits for its Secret, Envoy may still have the one from before, which begins no TLS.
 func TestOldClusterInForce(t *testing.T) {
 	t.Parallel()
-	s := load(t, "EGR031")
+	s := captured.Load(t, "EGR031")
 	for i := range s.Proxies {
 		clusters := s.Proxies[i].Config.Clusters
 		for j := range clusters {
@@ -228,7 +229,7 @@ func TestHeard(t *testing.T) {
 	once.Flags = "UH"
 	none := bad
 	none.Flags = "NC"
-	s := logging(load(t, "EGR001"), snapshot.AtSidecar, by(-5, none), by(1, once), by(2, bad), by(3, fine), by(4, bad), by(5, other))
+	s := logging(captured.Load(t, "EGR001"), snapshot.AtSidecar, by(-5, none), by(1, once), by(2, bad), by(3, fine), by(4, bad), by(5, other))
 	f := finding(t, s, "EGR001")
 	want := []string{
 		"sleep-867947c9d5-ng5mj has logged: 0 UF,URX delayed_connect_error:_Connection_refused (2 times, last at 2026-11-21T09:04:00Z)",
@@ -238,7 +239,7 @@ func TestHeard(t *testing.T) {
 		t.Errorf("%q", f.Evidence)
 	}
 	s.Proxies[0].Log.Lines = nil
-	before := len(finding(t, load(t, "EGR001"), "EGR001").Evidence)
+	before := len(finding(t, captured.Load(t, "EGR001"), "EGR001").Evidence)
 	if n := len(f.Evidence); n != before+2 {
 		t.Errorf("%d pieces of evidence, %d without a log", n, before)
 	}

@@ -11,6 +11,7 @@ import (
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/captured"
 )
 
 // TestFixesMendTheObjects follows every printed command on the objects of its capture: it must apply to them as they are, and
@@ -21,7 +22,7 @@ func TestFixesMendTheObjects(t *testing.T) {
 	for _, name := range slices.Concat(faults(), weaknesses()) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := load(t, name)
+			s := captured.Load(t, name)
 			_, findings := diagnosis(s)
 			for _, f := range findings {
 				if f.State != Fail && f.State != Warn {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/captured"
 	"github.com/kubectl-egress/kubectl-egress/egress"
 	"github.com/kubectl-egress/kubectl-egress/mesh"
 	"github.com/kubectl-egress/kubectl-egress/stats/admin"
@@ -31,7 +32,7 @@ func TestDoubleTLS(t *testing.T) {
 	t.Parallel()
 	t.Run("the gateway carries TLS to the same port", func(t *testing.T) {
 		t.Parallel()
-		s := load(t, "tls-origination-target-port")
+		s := captured.Load(t, "tls-origination-target-port")
 		for i := range s.Objects.DestinationRules {
 			if p := s.Objects.DestinationRules[i].Spec.TrafficPolicy; p != nil {
 				p.Ports[0].Port.Number = 443
@@ -58,16 +59,16 @@ func TestDoubleTLS(t *testing.T) {
 	})
 	t.Run("nothing needs the TLS that is begun", func(t *testing.T) {
 		t.Parallel()
-		s := load(t, "working-passthrough")
-		rule := load(t, "EGR033").Objects.DestinationRules
+		s := captured.Load(t, "working-passthrough")
+		rule := captured.Load(t, "EGR033").Objects.DestinationRules
 		s.Objects.DestinationRules = append(s.Objects.DestinationRules, rule...)
 		clusterOf(t, s, snapshot.AtGateway, cnn443).TLS = &admin.TLS{Mode: admin.Simple}
 		contains(t, findingOn(t, s, "EGR033", tls), `[{"op":"remove","path":"/spec/trafficPolicy/portLevelSettings/0/tls"}]`)
 	})
 	t.Run("on a path without a gateway", func(t *testing.T) {
 		t.Parallel()
-		s := load(t, "direct-exact")
-		s.Objects.DestinationRules = load(t, "EGR033").Objects.DestinationRules
+		s := captured.Load(t, "direct-exact")
+		s.Objects.DestinationRules = captured.Load(t, "EGR033").Objects.DestinationRules
 		clusterOf(t, s, snapshot.AtSidecar, cnn443).TLS = &admin.TLS{Mode: admin.Simple}
 		f := findingOn(t, s, "EGR033", tls)
 		if f.State != Fail || f.Hop != egress.AtSidecar {
@@ -77,7 +78,7 @@ func TestDoubleTLS(t *testing.T) {
 	t.Run("a rule of a set's own is no weakness", func(t *testing.T) {
 		t.Parallel()
 		for _, capture := range []string{"set-tls-origination", "set-mtls-origination", "tls-origination-target-port"} {
-			_, all := diagnosis(load(t, capture))
+			_, all := diagnosis(captured.Load(t, capture))
 			if slices.ContainsFunc(all, func(f Finding) bool { return f.Code == "EGR033" && f.State != Pass }) {
 				t.Errorf("%s: %q", capture, said(all))
 			}
@@ -88,7 +89,7 @@ func TestDoubleTLS(t *testing.T) {
 // TestNotBegun: without any rule one is made; a rule that the gateway uses and has not got yet is not blamed.
 func TestNotBegun(t *testing.T) {
 	t.Parallel()
-	s := load(t, "EGR030")
+	s := captured.Load(t, "EGR030")
 	s.Objects.DestinationRules = slices.DeleteFunc(s.Objects.DestinationRules, func(d snapshot.DestinationRule) bool { return d.Spec.Host == "edition.cnn.com" })
 	f := finding(t, s, "EGR030")
 	contains(t, f, "no DestinationRule begins TLS to port 443 of edition.cnn.com", `"namespace":"istio-system"`, `"exportTo":["."]`, `"mode":"SIMPLE"`)
@@ -96,7 +97,7 @@ func TestNotBegun(t *testing.T) {
 		t.Errorf("still there: %q", said(all))
 	}
 
-	s = load(t, "EGR030")
+	s = captured.Load(t, "EGR030")
 	for i := range s.Objects.DestinationRules {
 		s.Objects.DestinationRules[i].Namespace = "istio-system"
 	}
@@ -104,7 +105,7 @@ func TestNotBegun(t *testing.T) {
 		t.Errorf("%q", said(all))
 	}
 
-	s = load(t, "EGR030")
+	s = captured.Load(t, "EGR030")
 	for i := range s.Objects.DestinationRules {
 		if d := &s.Objects.DestinationRules[i]; d.Namespace == "other" {
 			d.Namespace, d.Spec.ExportTo = "istio-system", []string{"shop"}
@@ -116,7 +117,7 @@ func TestNotBegun(t *testing.T) {
 // TestCredentialMissing: mutual TLS needs all three parts.
 func TestCredentialMissing(t *testing.T) {
 	t.Parallel()
-	s := load(t, "EGR031")
+	s := captured.Load(t, "EGR031")
 	clusterOf(t, s, snapshot.AtGateway, cnn443).TLS = &admin.TLS{Mode: admin.Mutual, Certificate: "kubernetes://client", Validation: "kubernetes://client-cacert"}
 	contains(t, finding(t, s, "EGR031"), "waits for Secret istio-system/client,", "create secret generic client --from-file=tls.crt --from-file=tls.key --from-file=ca.crt")
 	clusterOf(t, s, snapshot.AtGateway, cnn443).TLS = &admin.TLS{Mode: admin.Mutual, Certificate: "file-cert:/etc/certs/a~/etc/certs/b"}
@@ -159,7 +160,7 @@ func TestServerNotVerified(t *testing.T) {
 			[]string{"does not verify", `{"op":"remove","path":"/spec/trafficPolicy/portLevelSettings/0/tls/insecureSkipVerify"}`},
 		},
 	} {
-		s := load(t, "tls-origination-mtls")
+		s := captured.Load(t, "tls-origination-mtls")
 		tt.change(s, clusterOf(t, s, snapshot.AtGateway, cnn443).TLS)
 		_, all := diagnosis(s)
 		i := slices.IndexFunc(all, func(f Finding) bool { return f.Code == "EGR034" && f.State != Pass })
@@ -175,7 +176,7 @@ func TestServerNotVerified(t *testing.T) {
 // TestSNIProxyPort: where the SNI proxy's own port is known, the ServiceEntry is led there.
 func TestSNIProxyPort(t *testing.T) {
 	t.Parallel()
-	s := load(t, "EGR047")
+	s := captured.Load(t, "EGR047")
 	s.Facts.Gateways[0].SNIProxy = &mesh.SNIProxy{Container: "sni-proxy", Port: 18443}
 	contains(t, finding(t, s, "EGR047"), `patch serviceentry sni-proxy --type=json -p '[{"op":"add","path":"/spec/ports/0/targetPort","value":18443}]'`)
 }
@@ -191,7 +192,7 @@ func TestDirectPaths(t *testing.T) {
 		}
 		return out
 	}
-	s := load(t, "direct-exact")
+	s := captured.Load(t, "direct-exact")
 	if got := direct(s); !slices.Equal(got, []string{tls}) {
 		t.Errorf("%q", got)
 	}
@@ -199,24 +200,24 @@ func TestDirectPaths(t *testing.T) {
 	if got := direct(s); len(got) > 0 {
 		t.Errorf("within the mesh: %q", got)
 	}
-	s = load(t, "direct-exact")
+	s = captured.Load(t, "direct-exact")
 	s.Objects.VirtualServices[0].Spec.TLS[0].Route[0].Destination.Host = "www.wikipedia.org"
 	if got := direct(s); len(got) > 0 {
 		t.Errorf("to another host: %q", got)
 	}
-	s = load(t, "direct-exact")
+	s = captured.Load(t, "direct-exact")
 	s.Objects.VirtualServices[0].Spec.Gateways = []string{"ingress"}
 	if got := direct(s); len(got) > 0 {
 		t.Errorf("not for sidecars: %q", got)
 	}
-	s = load(t, "direct-exact")
-	more := load(t, "working-passthrough").Objects
+	s = captured.Load(t, "direct-exact")
+	more := captured.Load(t, "working-passthrough").Objects
 	s.Objects.VirtualServices = append(s.Objects.VirtualServices, more.VirtualServices...)
 	if got := direct(s); len(got) > 0 {
 		t.Errorf("another object leads it to a gateway: %q", got)
 	}
 	// what concerns gateways is not asked of it
-	_, all := diagnosis(load(t, "direct-exact"))
+	_, all := diagnosis(captured.Load(t, "direct-exact"))
 	for _, f := range all {
 		if f.Path == tls && f.Hop == egress.AtGateway {
 			t.Errorf("%s is asked of a path without a gateway", f.Code)

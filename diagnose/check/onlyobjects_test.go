@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/captured"
 	"github.com/kubectl-egress/kubectl-egress/egress"
 	"github.com/kubectl-egress/kubectl-egress/mesh"
 )
@@ -47,15 +48,9 @@ func tellAlone(s *snapshot.Snapshot) string {
 // TestOnlyObjects holds what is said of the objects of each capture alone. -update writes it anew.
 func TestOnlyObjects(t *testing.T) {
 	t.Parallel()
-	dirs, err := os.ReadDir(captures)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var b strings.Builder
-	for _, d := range dirs {
-		if d.IsDir() {
-			b.WriteString(caseMark + d.Name() + "\n" + tellAlone(load(t, d.Name())))
-		}
+	for _, name := range captured.Names(t) {
+		b.WriteString(caseMark + name + "\n" + tellAlone(captured.Load(t, name)))
 	}
 	if *update {
 		if err := os.WriteFile(filepath.FromSlash(aloneFile), []byte(b.String()), 0o600); err != nil {
@@ -74,7 +69,7 @@ func TestOnlyObjects(t *testing.T) {
 // TestMadeUpPods: of pods that are only supposed it is known that the Gateway selects them, and nothing else.
 func TestMadeUpPods(t *testing.T) {
 	t.Parallel()
-	s := withoutProxies(load(t, "EGR011"))
+	s := withoutProxies(captured.Load(t, "EGR011"))
 	if _, all := diagnosis(s); !says(all, "EGR011") || !slices.ContainsFunc(all, func(f Finding) bool { return f.Code == "EGR001" && f.State == Pass }) {
 		t.Errorf("%q", said(all))
 	}
@@ -90,7 +85,7 @@ func TestMadeUpPods(t *testing.T) {
 // TestSupposedClient: who asks is guessed by the set, then by the routes, then by the entry.
 func TestSupposedClient(t *testing.T) {
 	t.Parallel()
-	s := withoutProxies(load(t, "working-passthrough"))
+	s := withoutProxies(captured.Load(t, "working-passthrough"))
 	s.Objects.VirtualServices[0].Namespace, s.Objects.ServiceEntries[0].Namespace = "routes", "entries"
 	client := func() string {
 		paths, _ := diagnosis(s)

@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/captured"
 )
 
 // applied reads the objects that a fix applies.
@@ -69,7 +70,7 @@ func judgedAgain(s *snapshot.Snapshot) []Finding {
 // namespace may leave as before, and who called whom in the mesh may go on.
 func TestPrintedPolicyHolds(t *testing.T) {
 	t.Parallel()
-	s := load(t, "posture-open")
+	s := captured.Load(t, "posture-open")
 	s.Security.Workloads = append(s.Security.Workloads, snapshot.Workload{Namespace: "shop", Pod: "db", Owner: "statefulset/db", Sidecar: true, Labels: map[string]string{"app": "db"}})
 	for _, f := range only(judgedAgain(s), "EGR059") {
 		takeUp(t, s, f)
@@ -97,7 +98,7 @@ func TestPrintedPolicyHolds(t *testing.T) {
 func TestManyNamespaces(t *testing.T) {
 	t.Parallel()
 	for _, labels := range []map[string]string{{"istio-injection": "enabled"}, {"istio.io/rev": "x"}} {
-		s := load(t, "posture-open")
+		s := captured.Load(t, "posture-open")
 		for i := range 30 {
 			s.Security.Namespaces = append(s.Security.Namespaces, labelled(fmt.Sprintf("ns-%d", i), labels))
 		}
@@ -134,7 +135,7 @@ func TestPrintedPolicyOpens(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := load(t, "posture-held")
+			s := captured.Load(t, "posture-held")
 			s.Security.NetworkPolicies = policies(t, tt.policies)
 			found := only(judgedAgain(s), "EGR060")
 			if len(found) != min(1, len(tt.message)) {
@@ -156,7 +157,7 @@ func TestPrintedPolicyOpens(t *testing.T) {
 // TestNothingToReach: where no pod of DNS or istiod is found, as with an istiod elsewhere, nobody says that it is cut off.
 func TestNothingToReach(t *testing.T) {
 	t.Parallel()
-	s := load(t, "posture-held")
+	s := captured.Load(t, "posture-held")
 	s.Security.Workloads = slices.DeleteFunc(s.Security.Workloads, func(w snapshot.Workload) bool { return w.Namespace != "egress-posture" })
 	s.Objects.Services = nil
 	s.Security.NetworkPolicies = policies(t, `
@@ -175,7 +176,7 @@ spec: {podSelector: {matchLabels: {app: sleep}}, policyTypes: [Egress], egress: 
 func TestPrintedObjectsMend(t *testing.T) {
 	t.Parallel()
 	for name, code := range map[string]Code{"posture-open": "EGR061", "posture-tight": "EGR067"} {
-		s := load(t, name)
+		s := captured.Load(t, name)
 		takeUp(t, s, one(t, judgedAgain(s), code))
 		if again := only(judgedAgain(s), code); len(again) > 0 {
 			t.Errorf("%s: %+v", code, again)
@@ -186,7 +187,7 @@ func TestPrintedObjectsMend(t *testing.T) {
 // TestManifestEndsWhereItEnds: names from a cluster cannot end the text of a manifest early, nor add an object to it.
 func TestManifestEndsWhereItEnds(t *testing.T) {
 	t.Parallel()
-	s := load(t, "posture-open")
+	s := captured.Load(t, "posture-open")
 	const evil = "x\nEOF\nreboot\n---\nkind: Pod"
 	s.Facts.Gateways[0].Selector = map[string]string{"istio": evil, evil: "y"}
 	s.Security.Workloads = append(s.Security.Workloads, snapshot.Workload{Namespace: evil, Pod: evil, Owner: "deployment/" + evil, Sidecar: true})

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/captured"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/trace"
 	"github.com/kubectl-egress/kubectl-egress/egress"
 )
@@ -13,7 +14,7 @@ import (
 // crowd is a mesh of many namespaces, each with ten pods and a policy that holds them, and many paths through one gateway.
 func crowd(t testing.TB, namespaces, paths int) (*snapshot.Snapshot, []trace.Path) {
 	t.Helper()
-	s := load(t, "posture-held")
+	s := captured.Load(t, "posture-held")
 	walked, _ := diagnosis(s)
 	var all []trace.Path
 	for i := range paths {

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/captured"
 	"github.com/kubectl-egress/kubectl-egress/egress"
 )
 
@@ -24,7 +25,7 @@ var security = map[string][]string{
 // posed judges the security of a capture after a change.
 func posed(t *testing.T, name string, change func(*snapshot.Snapshot)) []Finding {
 	t.Helper()
-	s := load(t, name)
+	s := captured.Load(t, name)
 	if change != nil {
 		change(s)
 	}
@@ -64,7 +65,7 @@ func TestSecurityOnlyWhereAsked(t *testing.T) {
 		t.Errorf("%d codes", len(codes))
 	}
 	for name := range expected {
-		_, findings := diagnosis(load(t, name))
+		_, findings := diagnosis(captured.Load(t, name))
 		for _, f := range findings {
 			if codes[f.Code] {
 				t.Errorf("%s: %s", name, f.Code)
@@ -139,7 +140,7 @@ func TestSecurityNotGathered(t *testing.T) {
 // TestSecurityWithoutGateway: where no path takes a gateway there is none to go round.
 func TestSecurityWithoutGateway(t *testing.T) {
 	t.Parallel()
-	s := load(t, "posture-open")
+	s := captured.Load(t, "posture-open")
 	s.Sets, s.Objects.VirtualServices, s.Objects.Gateways = nil, nil, nil
 	for _, f := range Security(s, nil, "") {
 		if f.State != Skip || !strings.Contains(f.Message, "no path takes an egress gateway") {
@@ -151,7 +152,7 @@ func TestSecurityWithoutGateway(t *testing.T) {
 // TestSecurityOfOneNamespace: -n narrows whose workloads are judged, but what fixes let through stays what all need.
 func TestSecurityOfOneNamespace(t *testing.T) {
 	t.Parallel()
-	s := load(t, "posture-open")
+	s := captured.Load(t, "posture-open")
 	for _, ns := range []string{"shop", "bank"} {
 		s.Security.Workloads = append(s.Security.Workloads, snapshot.Workload{Namespace: ns, Pod: "a", Owner: "deployment/a", Sidecar: true})
 	}
@@ -174,7 +175,7 @@ func TestSecurityOfOneNamespace(t *testing.T) {
 func TestSecurityOfGuests(t *testing.T) {
 	t.Parallel()
 	for exportTo, want := range map[string]State{"*": Fail, ".": Skip} {
-		s := load(t, "posture-open")
+		s := captured.Load(t, "posture-open")
 		s.Security.Workloads = append(s.Security.Workloads, snapshot.Workload{Namespace: "shop", Pod: "a", Owner: "deployment/a", Sidecar: true})
 		for i := range s.Objects.VirtualServices {
 			s.Objects.VirtualServices[i].Spec.ExportTo = []string{exportTo}
@@ -188,7 +189,7 @@ func TestSecurityOfGuests(t *testing.T) {
 // TestSecurityOfOnePath: asked about one host, a policy still lets workloads reach the gateways of the others.
 func TestSecurityOfOnePath(t *testing.T) {
 	t.Parallel()
-	s := load(t, "posture-open")
+	s := captured.Load(t, "posture-open")
 	other := s.Facts.Gateways[0]
 	other.Service, other.Selector = "second", map[string]string{"istio": "second"}
 	s.Facts.Gateways = append(s.Facts.Gateways, other)

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/captured"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/trace"
 	"github.com/kubectl-egress/kubectl-egress/egress"
 )
@@ -35,7 +36,7 @@ func exportedTo(namespaces ...string) func(*snapshot.VirtualService) {
 // withRoutes is a path of a client in namespace default, on which these objects are looked at.
 func withRoutes(t *testing.T, routes ...snapshot.VirtualService) (*snapshot.Snapshot, trace.Path) {
 	t.Helper()
-	s := load(t, "working-passthrough")
+	s := captured.Load(t, "working-passthrough")
 	s.Objects = snapshot.Objects{VirtualServices: routes}
 	p := cnnPath(trace.Leg{Hop: egress.AtSidecar, Proxy: &snapshot.Proxy{Namespace: "default", Pod: "client"}, Stop: &trace.Stop{Kind: trace.Bypass}})
 	p.Gateway, p.Want, p.Wanted = s.Facts.Gateways[0].Ref(), s.Facts.Gateways[0], trace.Want(s)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/captured"
 	"github.com/kubectl-egress/kubectl-egress/stats/admin"
 )
 
@@ -54,7 +55,7 @@ func TestRulesNeedTheirCause(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := load(t, name)
+			s := captured.Load(t, name)
 			code, _, _ := strings.Cut(name, "-")
 			if _, all := diagnosis(s); !says(all, code) {
 				t.Fatalf("it is not found at all: %q", said(all))
@@ -74,7 +75,7 @@ func says(all []Finding, code string) bool {
 // TestCatchAllTakesThePath: where the path has no chain of its own, it is the one that is taken, and fails.
 func TestCatchAllTakesThePath(t *testing.T) {
 	t.Parallel()
-	s := load(t, "EGR004")
+	s := captured.Load(t, "EGR004")
 	for i := range s.Proxies {
 		for j := range s.Proxies[i].Config.Listeners {
 			l := &s.Proxies[i].Config.Listeners[j]
@@ -94,7 +95,7 @@ func TestCatchAllTakesThePath(t *testing.T) {
 // TestAddressesByDNSProxy: where Istio answers the clients' DNS they ask for the entry's addresses, at which sidecars listen.
 func TestAddressesByDNSProxy(t *testing.T) {
 	t.Parallel()
-	s := load(t, "EGR005")
+	s := captured.Load(t, "EGR005")
 	for i := range s.Proxies {
 		s.Proxies[i].DNSCapture = true
 	}
@@ -155,7 +156,7 @@ func TestImports(t *testing.T) {
 // TestNotExportedToTheClient: who was asked about does not see the routes; they are bound, and nothing else is wrong with them.
 func TestNotExportedToTheClient(t *testing.T) {
 	t.Parallel()
-	s := load(t, "EGR001")
+	s := captured.Load(t, "EGR001")
 	v := &s.Objects.VirtualServices[0]
 	v.Spec.Gateways, v.Spec.ExportTo = []string{"mesh", "cnn"}, []string{"istio-system"}
 	v.Spec.TLS[0].Match[0].Gateways = []string{"mesh"}
@@ -192,7 +193,7 @@ func TestDifference(t *testing.T) {
 func TestGatewayNamedElsewhere(t *testing.T) {
 	t.Parallel()
 	for _, written := range []string{"net/cnn", "cnn.net", "cnn.net.svc.cluster.local"} {
-		s := load(t, "EGR013")
+		s := captured.Load(t, "EGR013")
 		v := &s.Objects.VirtualServices[0]
 		v.Spec.Gateways[1], v.Spec.TLS[1].Match[0].Gateways[0] = written, written
 		f := finding(t, s, "EGR013")

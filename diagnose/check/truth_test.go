@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/captured"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/trace"
 	"github.com/kubectl-egress/kubectl-egress/egress"
 )
@@ -63,7 +64,7 @@ func TestObjectsAloneNeverFail(t *testing.T) {
 	for _, name := range faults() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, good := load(t, name), load(t, goodFor(name))
+			s, good := captured.Load(t, name), captured.Load(t, goodFor(name))
 			if name == "EGR026" || name == "EGR048" {
 				t.Log("the routes lead to another gateway, which these proxies do not have: nothing to compare")
 				return
@@ -90,7 +91,7 @@ func TestEnvoyWithoutCause(t *testing.T) {
 	for _, name := range faults() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, good := load(t, name), load(t, goodFor(name))
+			s, good := captured.Load(t, name), captured.Load(t, goodFor(name))
 			s.Objects = good.Objects
 			paths, findings := diagnosis(s)
 			failed := false
@@ -123,7 +124,7 @@ func TestEveryStopIsTold(t *testing.T) {
 	for _, capture := range []string{"working-passthrough", "working-http", "passthrough-mtls", "sni-dynamic", "set-auto-mtls"} {
 		for _, hop := range []egress.Hop{egress.AtSidecar, egress.AtGateway} {
 			for _, kind := range kinds {
-				s := load(t, capture)
+				s := captured.Load(t, capture)
 				p := trace.Walk(s, Paths(s)[0])
 				leg := p.At(hop)[0]
 				leg.Stop = &trace.Stop{Kind: kind, Step: "cluster", Cluster: "x", Says: "it stops here"}
@@ -142,7 +143,7 @@ func TestEveryStopIsTold(t *testing.T) {
 // TestLeftOutIsNoFault: a pod that the sample left out is neither a fault nor unknown.
 func TestLeftOutIsNoFault(t *testing.T) {
 	t.Parallel()
-	s := load(t, "working-passthrough")
+	s := captured.Load(t, "working-passthrough")
 	p := trace.Walk(s, Paths(s)[0])
 	p.Legs = append(p.Legs, trace.Leg{Hop: egress.AtGateway, Proxy: &snapshot.Proxy{}, Stop: &trace.Stop{Kind: trace.NotSelected}})
 	if got := said(Run(s, []trace.Path{p})); !slices.Equal(got, []string{"skip EGR052 " + tls}) {
@@ -154,8 +155,8 @@ func TestLeftOutIsNoFault(t *testing.T) {
 func TestOrderIsStable(t *testing.T) {
 	t.Parallel()
 	for name := range expected {
-		_, first := diagnosis(load(t, name))
-		_, second := diagnosis(load(t, name))
+		_, first := diagnosis(captured.Load(t, name))
+		_, second := diagnosis(captured.Load(t, name))
 		for i := range first {
 			if first[i].Code != second[i].Code || first[i].Path != second[i].Path || first[i].Message != second[i].Message || first[i].Fix != second[i].Fix {
 				t.Errorf("%s: finding %d differs: %s and %s", name, i, first[i].Fix, second[i].Fix)

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -15,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose"
-	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/captured"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/gather"
 	"github.com/kubectl-egress/kubectl-egress/kube"
 	"github.com/kubectl-egress/kubectl-egress/stats/ask"
@@ -72,24 +70,10 @@ func (m *mesh) Exec(context.Context, kube.Pod, []string, io.Writer, io.Writer) e
 	return kube.ErrForbidden
 }
 
-func load(t *testing.T, name string) *snapshot.Snapshot {
-	t.Helper()
-	f, err := os.Open(filepath.Join("../../testdata/captures", name, "snapshot.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	s, err := snapshot.Load(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
 // meter finds what is to be counted in a capture.
 func meter(t *testing.T, c *mesh, capture string, o Options) *Meter {
 	t.Helper()
-	s := load(t, capture)
+	s := captured.Load(t, capture)
 	paths, err := diagnose.Follow(s, diagnose.Options{Targets: o.Targets, Namespace: o.Namespace})
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/captured"
 	"github.com/kubectl-egress/kubectl-egress/egress"
 	"github.com/kubectl-egress/kubectl-egress/kube"
 	"github.com/kubectl-egress/kubectl-egress/stats/counter"
@@ -36,8 +37,8 @@ func podNamed(name, phase, deleted string) string {
 
 func TestRead(t *testing.T) {
 	t.Parallel()
-	gatewayPod := load(t, "blog").Proxies[0].Pod
-	client := load(t, "blog").Proxies[len(load(t, "blog").Proxies)-1].Pod
+	gatewayPod := captured.Load(t, "blog").Proxies[0].Pod
+	client := captured.Load(t, "blog").Proxies[len(captured.Load(t, "blog").Proxies)-1].Pod
 	c := &mesh{
 		replies: map[string]string{gatewayPod + " /clusters": clusters, gatewayPod + " /config_dump": bootstrap},
 		pods: map[string][]string{"default": {
@@ -49,7 +50,7 @@ func TestRead(t *testing.T) {
 	if err != nil || stale {
 		t.Fatal(err, stale)
 	}
-	g := "gateway " + load(t, "blog").Proxies[0].Name()
+	g := "gateway " + captured.Load(t, "blog").Proxies[0].Name()
 	want := []string{
 		"*.wikipedia.org sidecar default/another 0 ", "*.wikipedia.org sidecar default/" + client + " 0 ",
 		"de.wikipedia.org " + g + " 1 not recorded", "en.wikipedia.org " + g + " 4 not recorded",
@@ -76,7 +77,7 @@ func TestRead(t *testing.T) {
 // Ports that have none either are not asked again.
 func TestMetricsPorts(t *testing.T) {
 	t.Parallel()
-	pod := load(t, "passthrough-mtls").Proxies[0].Pod
+	pod := captured.Load(t, "passthrough-mtls").Proxies[0].Pod
 	const sent = `istio_tcp_received_bytes_total{reporter="source",destination_service="edition.cnn.com"} 749` + "\n"
 	const agents = `istio_agent_go_threads{x="y"} 5` + "\n"
 	for name, test := range map[string]struct {
@@ -121,7 +122,7 @@ func TestMetricsPorts(t *testing.T) {
 // TestReadFails: a proxy that cannot be asked is told, and has no rows of zeroes; a source that cannot be read leaves the others.
 func TestReadFails(t *testing.T) {
 	t.Parallel()
-	p := load(t, "blog").Proxies[0]
+	p := captured.Load(t, "blog").Proxies[0]
 	for name, test := range map[string]struct {
 		fails  map[string]error
 		fatal  error

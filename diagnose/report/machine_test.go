@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/check"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/captured"
 	"github.com/kubectl-egress/kubectl-egress/egress"
 )
 
@@ -192,7 +193,7 @@ func TestNothingIsUnescaped(t *testing.T) {
 // TestPageIsSelfContained: it loads nothing and runs nothing; every link in it leads to a place in it or to the project.
 func TestPageIsSelfContained(t *testing.T) {
 	t.Parallel()
-	text := written(t, of(load(t, "set-broken-by-hand")), HTML, Options{Home: home})
+	text := written(t, of(captured.Load(t, "set-broken-by-hand")), HTML, Options{Home: home})
 	for _, m := range regexp.MustCompile(`(src|href|action|url)\s*[=(]\s*"?([^")> ]*)`).FindAllStringSubmatch(text, -1) {
 		switch target := m[2]; {
 		case strings.HasPrefix(target, home):
@@ -209,15 +210,8 @@ func TestPageIsSelfContained(t *testing.T) {
 // TestSameFindingsEverywhere: every code that is no pass is in every format that shows findings.
 func TestSameFindingsEverywhere(t *testing.T) {
 	t.Parallel()
-	dirs, err := os.ReadDir(captures)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, d := range dirs {
-		if !d.IsDir() {
-			continue
-		}
-		r := of(load(t, d.Name()))
+	for _, name := range captured.Names(t) {
+		r := of(captured.Load(t, name))
 		var codes []string
 		for _, f := range r.Findings {
 			if f.State != check.Pass {
@@ -230,12 +224,12 @@ func TestSameFindingsEverywhere(t *testing.T) {
 			text := written(t, r, format, Options{})
 			for _, code := range codes {
 				if !strings.Contains(text, code) {
-					t.Errorf("%s: %s does not tell %s", d.Name(), format, code)
+					t.Errorf("%s: %s does not tell %s", name, format, code)
 				}
 			}
 		}
 		if n := strings.Count(written(t, r, HTML, Options{}), "<article"); n != r.Summary.Fail+r.Summary.Warn+r.Summary.Skip+r.Summary.Unknown {
-			t.Errorf("%s: the page tells of %d findings, the report has %+v", d.Name(), n, r.Summary)
+			t.Errorf("%s: the page tells of %d findings, the report has %+v", name, n, r.Summary)
 		}
 	}
 }

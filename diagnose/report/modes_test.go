@@ -8,6 +8,7 @@ import (
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/check"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/captured"
 	"github.com/kubectl-egress/kubectl-egress/egress"
 	"github.com/kubectl-egress/kubectl-egress/stats/admin"
 )
@@ -40,7 +41,7 @@ func TestHopsOfModes(t *testing.T) {
 			"sni-proxy fail gateway pod", "outside skip looked up by the SNI proxy",
 		},
 	} {
-		r := of(load(t, capture))
+		r := of(captured.Load(t, capture))
 		if len(r.Paths) != 1 {
 			t.Errorf("%s: %d paths", capture, len(r.Paths))
 			continue
@@ -69,7 +70,7 @@ func TestFollowed(t *testing.T) {
 			"wildcards are followed by a name that no object has: *.direct.org as any-host.direct.org, *.example.com as any-host.example.com, *.example.edu as any-host.example.edu and 4 more",
 		},
 	} {
-		if diff := cmp.Diff(want, of(load(t, capture)).Notes); diff != "" {
+		if diff := cmp.Diff(want, of(captured.Load(t, capture)).Notes); diff != "" {
 			t.Errorf("%s: -want +got\n%s", capture, diff)
 		}
 	}
@@ -105,7 +106,7 @@ func TestDirectDrawing(t *testing.T) {
 func TestHopsNotKnown(t *testing.T) {
 	t.Parallel()
 	for capture, names := range map[string]int{"set-direct": 2, "set-sni-proxy": 4} {
-		s := load(t, capture)
+		s := captured.Load(t, capture)
 		for i := range s.Proxies {
 			s.Proxies[i].State = snapshot.State{Kind: snapshot.TimedOut, Detail: "no answer"}
 		}
@@ -125,7 +126,7 @@ func TestHopsNotKnown(t *testing.T) {
 // TestHostsOfOthers: a dynamic forward proxy that several wildcards share tells of each only its own.
 func TestHostsOfOthers(t *testing.T) {
 	t.Parallel()
-	s := load(t, "set-sni-dynamic")
+	s := captured.Load(t, "set-sni-dynamic")
 	for i := range s.Proxies {
 		for j := range s.Proxies[i].Hosts {
 			if h := &s.Proxies[i].Hosts[j]; strings.HasPrefix(h.Cluster, "dynamic_forward_proxy_cluster") {

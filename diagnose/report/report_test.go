@@ -16,27 +16,12 @@ import (
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/check"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/captured"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/trace"
 	"github.com/kubectl-egress/kubectl-egress/egress"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
-
-const captures = "../../testdata/captures"
-
-func load(t testing.TB, name string) *snapshot.Snapshot {
-	t.Helper()
-	f, err := os.Open(filepath.Join(captures, name, "snapshot.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	s, err := snapshot.Load(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
 
 // of makes the report of a snapshot, with a time that is always the same.
 func of(s *snapshot.Snapshot) Report {
@@ -82,21 +67,15 @@ func golden(t *testing.T, file, got string) {
 // TestHumanOfEveryCapture keeps what people see, beside the capture that it is about.
 func TestHumanOfEveryCapture(t *testing.T) {
 	t.Parallel()
-	dirs, err := os.ReadDir(captures)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, d := range dirs {
-		if d.IsDir() {
-			golden(t, filepath.Join(captures, d.Name(), "human.golden"), written(t, of(load(t, d.Name())), Human, Options{Unicode: true}))
-		}
+	for _, name := range captured.Names(t) {
+		golden(t, filepath.Join(captured.Dir(t), name, "human.golden"), written(t, of(captured.Load(t, name)), Human, Options{Unicode: true}))
 	}
 }
 
 // TestFormats keeps every format of one report in which something works and something does not.
 func TestFormats(t *testing.T) {
 	t.Parallel()
-	r := of(load(t, "set-broken-by-hand"))
+	r := of(captured.Load(t, "set-broken-by-hand"))
 	for name, tt := range map[string]struct {
 		format  Format
 		options Options
@@ -132,7 +111,7 @@ func TestFormats(t *testing.T) {
 // TestJSONIsTheContract: every member of the contract is there, in JSON and YAML alike, whatever the finding.
 func TestJSONIsTheContract(t *testing.T) {
 	t.Parallel()
-	r := of(load(t, "EGR002"))
+	r := of(captured.Load(t, "EGR002"))
 	var fromJSON, fromYAML map[string]any
 	if err := json.Unmarshal([]byte(written(t, r, JSON, Options{})), &fromJSON); err != nil {
 		t.Fatal(err)
@@ -214,7 +193,7 @@ func TestExitCode(t *testing.T) {
 func TestUnknownIsNoPass(t *testing.T) {
 	t.Parallel()
 	for _, role := range []snapshot.Role{snapshot.AtSidecar, snapshot.AtGateway} {
-		s := load(t, "working-passthrough")
+		s := captured.Load(t, "working-passthrough")
 		for i := range s.Proxies {
 			if s.Proxies[i].Role == role {
 				s.Proxies[i].State = snapshot.State{Kind: snapshot.Forbidden, Detail: `cannot create resource "pods/portforward"`}
@@ -264,7 +243,7 @@ func TestHops(t *testing.T) {
 			{egress.AtOutside, check.Skip, "not reached"},
 		},
 	} {
-		s := load(t, name)
+		s := captured.Load(t, name)
 		got := of(s).Paths[0].Hops
 		for i := range got {
 			for _, p := range s.Proxies {

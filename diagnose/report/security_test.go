@@ -8,6 +8,7 @@ import (
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/check"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/captured"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/trace"
 )
 
@@ -28,7 +29,7 @@ func secured(s *snapshot.Snapshot) Report {
 func TestSecuritySection(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"posture-open", "posture-tight", "posture-held"} {
-		s := load(t, name)
+		s := captured.Load(t, name)
 		text := written(t, secured(s), Human, Options{Unicode: true})
 		_, section, _ := strings.Cut(text, "\nsecurity\n")
 		golden(t, filepath.Join("testdata", "security-"+name+".txt"), section[:strings.LastIndex(section, "\n\n")+1]) // without the sums of all checks
@@ -44,8 +45,8 @@ func TestSecuritySection(t *testing.T) {
 // TestSecurityInFormats: the findings are in every format that has findings, with an empty path, and make the exit code.
 func TestSecurityInFormats(t *testing.T) {
 	t.Parallel()
-	r := secured(load(t, "posture-open"))
-	if r.ExitCode != Failed || of(load(t, "posture-open")).ExitCode != Fine {
+	r := secured(captured.Load(t, "posture-open"))
+	if r.ExitCode != Failed || of(captured.Load(t, "posture-open")).ExitCode != Fine {
 		t.Errorf("exit code %d", r.ExitCode)
 	}
 	var read struct {
@@ -67,7 +68,7 @@ func TestSecurityInFormats(t *testing.T) {
 	if seen != 1 || read.ExitCode != Failed {
 		t.Errorf("%d findings of EGR059, exit code %d", seen, read.ExitCode)
 	}
-	if text := written(t, secured(load(t, "posture-held")), Human, Options{}); !strings.Contains(text, "nothing found that lets workloads go round the gateway") {
+	if text := written(t, secured(captured.Load(t, "posture-held")), Human, Options{}); !strings.Contains(text, "nothing found that lets workloads go round the gateway") {
 		t.Error(text)
 	}
 }
@@ -84,7 +85,7 @@ func TestSecurityInTables(t *testing.T) {
 		"posture-tight": "warn EGR060,EGR067,EGR065",
 		"posture-held":  "pass EGR065",
 	} {
-		s := load(t, name)
+		s := captured.Load(t, name)
 		if got := last(secured(s), Short); got != "security <none> "+want {
 			t.Errorf("%s: %s", name, got)
 		}
@@ -100,7 +101,7 @@ func TestSecurityInTables(t *testing.T) {
 // TestSecurityUnknown: what could not be read is told in the section, and is no success.
 func TestSecurityUnknown(t *testing.T) {
 	t.Parallel()
-	s := load(t, "posture-held")
+	s := captured.Load(t, "posture-held")
 	s.States[snapshot.NetworkPolicies] = snapshot.State{Kind: snapshot.Forbidden, Detail: "cannot list networkpolicies"}
 	r := secured(s)
 	text := written(t, r, Human, Options{})

@@ -7,6 +7,7 @@ import (
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/check"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/captured"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/trace"
 	"github.com/kubectl-egress/kubectl-egress/egress"
 )
@@ -14,7 +15,7 @@ import (
 // TestTooldOnce: what could not be read is told once, however many checks need it.
 func TestToldOnce(t *testing.T) {
 	t.Parallel()
-	s := load(t, "set-auto-mtls")
+	s := captured.Load(t, "set-auto-mtls")
 	s.States[snapshot.Gateways] = snapshot.State{Kind: snapshot.Forbidden, Detail: "no right to list gateways"}
 	r := of(s)
 	if n := strings.Count(written(t, r, Human, Options{}), "no right to list gateways"); n != 1 {
@@ -27,7 +28,7 @@ func TestToldOnce(t *testing.T) {
 
 func TestNoPaths(t *testing.T) {
 	t.Parallel()
-	text := written(t, of(load(t, "none")), Human, Options{Unicode: true})
+	text := written(t, of(captured.Load(t, "none")), Human, Options{Unicode: true})
 	if !strings.HasPrefix(text, "no egress path found: there is no set") {
 		t.Error(text)
 	}
@@ -104,7 +105,7 @@ func (broken) Write([]byte) (int, error) { return 0, errors.New("disk full") }
 
 func TestWriteFails(t *testing.T) {
 	t.Parallel()
-	r := of(load(t, "working-http"))
+	r := of(captured.Load(t, "working-http"))
 	for _, f := range Formats() {
 		if err := Write(broken{}, r, f, Options{}); err == nil || !strings.Contains(err.Error(), "disk full") {
 			t.Errorf("%s: %v", f, err)

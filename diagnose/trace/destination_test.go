@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/captured"
 	"github.com/kubectl-egress/kubectl-egress/egress"
 )
 
@@ -46,7 +47,7 @@ func TestDestination(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := load(t, "tcp-address")
+			s := captured.Load(t, "tcp-address")
 			tt.change(s)
 			got := Walk(s, path)
 			if sidecars := got.At(egress.AtSidecar); len(sidecars) != 1 || sidecars[0].Ask.Address != tt.want {
@@ -64,7 +65,7 @@ func TestSharedByTwoGateways(t *testing.T) {
 		Host: "shop.byhand.test", Port: 443, Protocol: egress.ProtocolTLS, Mode: egress.Passthrough,
 		Gateway: egress.GatewayRef{Namespace: "byhand", Service: "out"},
 	}
-	s := load(t, "two-gateways")
+	s := captured.Load(t, "two-gateways")
 	got := Walk(s, path)
 	pods := map[egress.GatewayRef]bool{}
 	for _, l := range got.At(egress.AtGateway) {

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/captured"
 	"github.com/kubectl-egress/kubectl-egress/egress"
 	"github.com/kubectl-egress/kubectl-egress/mesh"
 	"github.com/kubectl-egress/kubectl-egress/stats/admin"
@@ -55,7 +56,7 @@ func TestWalkModes(t *testing.T) {
 	} {
 		t.Run(capture, func(t *testing.T) {
 			t.Parallel()
-			if diff := cmp.Diff(tt.want, told(Walk(load(t, capture), tt.path))); diff != "" {
+			if diff := cmp.Diff(tt.want, told(Walk(captured.Load(t, capture), tt.path))); diff != "" {
 				t.Errorf("-want +got\n%s", diff)
 			}
 		})
@@ -127,7 +128,7 @@ func TestStopsOfModes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := Walk(edit(load(t, tt.capture), tt.role, tt.change), tt.path)
+			p := Walk(edit(captured.Load(t, tt.capture), tt.role, tt.change), tt.path)
 			failed := p.Failed()
 			if len(failed) != 1 || failed[0].Stop.Kind != tt.kind || !strings.Contains(failed[0].Stop.Says, tt.says) {
 				t.Errorf("%q, want %s: %s", told(p), tt.kind, tt.says)
@@ -160,7 +161,7 @@ func TestLoopback(t *testing.T) {
 			}
 		}, Elsewhere},
 	} {
-		p := Walk(edit(load(t, "sni-proxy-plain"), snapshot.AtGateway, tt.change), path)
+		p := Walk(edit(captured.Load(t, "sni-proxy-plain"), snapshot.AtGateway, tt.change), path)
 		got := Kind("")
 		if failed := p.Failed(); len(failed) > 0 {
 			got = failed[0].Stop.Kind
@@ -179,7 +180,7 @@ func TestLoopback(t *testing.T) {
 // TestSampleIsNotSpecial: the name that stands for a wildcard is none that an object has something of its own for.
 func TestSampleIsNotSpecial(t *testing.T) {
 	t.Parallel()
-	s := load(t, "sni-dynamic-plain")
+	s := captured.Load(t, "sni-dynamic-plain")
 	if p := Walk(s, by(egress.SNIDynamic, "*.wikipedia.org", 443)); p.Sample != "any-host.wikipedia.org" {
 		t.Errorf("%q", p.Sample)
 	}
@@ -201,7 +202,7 @@ func TestSampleIsNotSpecial(t *testing.T) {
 // TestDirectHasNoGateway: whatever the mesh has for gateways, a path without one is not followed into them.
 func TestDirectHasNoGateway(t *testing.T) {
 	t.Parallel()
-	s := load(t, "direct-exact")
+	s := captured.Load(t, "direct-exact")
 	s.Facts.Gateways = append(s.Facts.Gateways, mesh.Gateway{Pods: []mesh.Pod{{IP: "10.96.0.83"}}})
 	p := Walk(s, by(egress.Direct, "edition.cnn.com", 443))
 	if len(p.At(egress.AtGateway)) > 0 || len(p.At(egress.AtSidecar)) != 1 {

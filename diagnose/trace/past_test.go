@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/captured"
 	"github.com/kubectl-egress/kubectl-egress/egress"
 	"github.com/kubectl-egress/kubectl-egress/stats/admin"
 )
@@ -75,7 +76,7 @@ func TestAskedOfIstiosDNS(t *testing.T) {
 			e.Spec.Addresses, e.Spec.ExportTo = []string{"192.0.2.1"}, []string{"shop"}
 		}, ""},
 	} {
-		s := load(t, "working-passthrough")
+		s := captured.Load(t, "working-passthrough")
 		s.Objects.ServiceEntries = s.Objects.ServiceEntries[:1]
 		tt.change(&s.Objects.ServiceEntries[0])
 		for i := range s.Proxies {
@@ -91,7 +92,7 @@ func TestAskedOfIstiosDNS(t *testing.T) {
 // TestMadeUpAddress: what goes to the address that was asked for cannot go to one that nobody has.
 func TestMadeUpAddress(t *testing.T) {
 	t.Parallel()
-	s := load(t, "direct-wildcard")
+	s := captured.Load(t, "direct-wildcard")
 	s.Objects.ServiceEntries[0].Spec.Addresses = []string{"240.0.0.45"}
 	w := egress.Path{Host: "*.wikipedia.org", Port: 443, Protocol: egress.ProtocolTLS, Mode: egress.Direct}
 	if stop := Walk(s, w).Legs[0].Stop; stop != nil {

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/captured"
 	"github.com/kubectl-egress/kubectl-egress/egress"
 )
 
@@ -38,7 +39,7 @@ func TestRequest(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := load(t, "working-http")
+			s := captured.Load(t, "working-http")
 			v := &s.Objects.VirtualServices[0]
 			i := slices.IndexFunc(v.Spec.HTTP, func(r snapshot.HTTPRoute) bool {
 				return slices.ContainsFunc(r.Match, func(m snapshot.RouteMatch) bool { return slices.Contains(m.Gateways, snapshot.Mesh) })
@@ -83,7 +84,7 @@ func TestAbout(t *testing.T) {
 // or none, is no fault of it.
 func TestSomePathsOnly(t *testing.T) {
 	t.Parallel()
-	s := load(t, "working-http")
+	s := captured.Load(t, "working-http")
 	for i := range s.Objects.VirtualServices[0].Spec.HTTP {
 		for j := range s.Objects.VirtualServices[0].Spec.HTTP[i].Match {
 			s.Objects.VirtualServices[0].Spec.HTTP[i].Match[j].URI = &snapshot.StringMatch{Prefix: "/api"}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/captured"
 	"github.com/kubectl-egress/kubectl-egress/stats/admin"
 )
 
@@ -107,7 +108,7 @@ func TestStops(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := Walk(edit(load(t, "working-passthrough"), tt.role, tt.change), to("edition.cnn.com", 443))
+			p := Walk(edit(captured.Load(t, "working-passthrough"), tt.role, tt.change), to("edition.cnn.com", 443))
 			last := p.Legs[len(p.Legs)-1]
 			if last.Stop == nil || last.Stop.Kind != tt.kind || !strings.Contains(last.Stop.Says, tt.says) {
 				t.Fatalf("stops with %+v, want %s that says %q", last.Stop, tt.kind, tt.says)
@@ -132,7 +133,7 @@ func internalCluster(p *snapshot.Proxy, name string) []admin.Cluster {
 // TestInternalCircle: internal listeners that lead to each other end, and not in a pass.
 func TestInternalCircle(t *testing.T) {
 	t.Parallel()
-	s := edit(load(t, "working-passthrough"), snapshot.AtGateway, func(p *snapshot.Proxy) {
+	s := edit(captured.Load(t, "working-passthrough"), snapshot.AtGateway, func(p *snapshot.Proxy) {
 		p.Config.Clusters = internalCluster(p, "loop")
 		p.Config.Listeners = append(p.Config.Listeners, admin.Listener{Name: "loop", Internal: true, Default: &admin.FilterChain{
 			Filters: []admin.Filter{{Name: "tcp", TCP: &admin.TCPProxy{Cluster: "outbound|443||edition.cnn.com"}}},
@@ -166,7 +167,7 @@ func TestHTTPStops(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := Walk(edit(load(t, "working-http"), snapshot.AtSidecar, tt.change), to("edition.cnn.com", 80))
+			p := Walk(edit(captured.Load(t, "working-http"), snapshot.AtSidecar, tt.change), to("edition.cnn.com", 80))
 			if stop := p.Legs[0].Stop; stop == nil || stop.Kind != tt.kind {
 				t.Errorf("stops with %+v, want %s", stop, tt.kind)
 			}

@@ -1,8 +1,6 @@
 package trace
 
 import (
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -10,23 +8,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/captured"
 	"github.com/kubectl-egress/kubectl-egress/egress"
 )
-
-// load reads a capture of a real cluster.
-func load(t testing.TB, name string) *snapshot.Snapshot {
-	t.Helper()
-	f, err := os.Open(filepath.Join("../../testdata/captures", name, "snapshot.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	s, err := snapshot.Load(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
 
 var gateway = egress.GatewayRef{Namespace: "istio-system", Service: "istio-egressgateway"}
 
@@ -121,7 +105,7 @@ func TestWalk(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := told(Walk(load(t, tt.capture), tt.path))
+			got := told(Walk(captured.Load(t, tt.capture), tt.path))
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("-want +got\n%s", diff)
 			}
@@ -157,7 +141,7 @@ func TestConcerns(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := load(t, "working-passthrough")
+			s := captured.Load(t, "working-passthrough")
 			s.From = ""
 			s.Proxies = slices.DeleteFunc(s.Proxies, func(p snapshot.Proxy) bool { return p.Role == snapshot.AtGateway })
 			other := s.Proxies[0]
@@ -178,7 +162,7 @@ func TestConcerns(t *testing.T) {
 
 func TestNoWorkload(t *testing.T) {
 	t.Parallel()
-	s := load(t, "working-passthrough")
+	s := captured.Load(t, "working-passthrough")
 	s.Proxies = nil
 	if stop := Walk(s, to("edition.cnn.com", 443)).Legs[0].Stop; stop.Kind != NoWorkload {
 		t.Errorf("%+v", stop)
@@ -196,7 +180,7 @@ func TestNoWorkload(t *testing.T) {
 // TestUnknownPod: an address that is no pod of the gateway is not judged.
 func TestUnknownPod(t *testing.T) {
 	t.Parallel()
-	s := load(t, "working-passthrough")
+	s := captured.Load(t, "working-passthrough")
 	s.Facts.Gateways[0].Pods = nil
 	edit(s, snapshot.AtGateway, func(p *snapshot.Proxy) { p.IP = "10.9.9.9" })
 	p := Walk(s, to("edition.cnn.com", 443))
@@ -208,7 +192,7 @@ func TestUnknownPod(t *testing.T) {
 // TestSameAskOnce: two workloads that send the gateway the same are one leg there.
 func TestSameAskOnce(t *testing.T) {
 	t.Parallel()
-	s := load(t, "working-passthrough")
+	s := captured.Load(t, "working-passthrough")
 	i := slices.IndexFunc(s.Proxies, func(p snapshot.Proxy) bool { return p.Role == snapshot.AtSidecar })
 	s.Proxies = append(s.Proxies, s.Proxies[i])
 	p := Walk(s, to("edition.cnn.com", 443))
@@ -221,7 +205,7 @@ func TestSameAskOnce(t *testing.T) {
 func TestOrigins(t *testing.T) {
 	t.Parallel()
 	var origins []string
-	for _, l := range Walk(load(t, "passthrough-mtls"), to("edition.cnn.com", 443)).Legs {
+	for _, l := range Walk(captured.Load(t, "passthrough-mtls"), to("edition.cnn.com", 443)).Legs {
 		for _, s := range l.Steps {
 			if s.Origin != "" {
 				origins = append(origins, s.Name+" "+s.Origin)

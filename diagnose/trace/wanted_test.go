@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/captured"
 	"github.com/kubectl-egress/kubectl-egress/egress"
 	"github.com/kubectl-egress/kubectl-egress/mesh"
 )
@@ -91,7 +92,7 @@ func TestLines(t *testing.T) {
 
 func TestTowardAndOnward(t *testing.T) {
 	t.Parallel()
-	w := Want(load(t, "both-mtls"))
+	w := Want(captured.Load(t, "both-mtls"))
 	count := func(lines []Line, list List) int {
 		return len(slices.DeleteFunc(lines, func(l Line) bool { return l.List != list }))
 	}

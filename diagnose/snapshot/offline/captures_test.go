@@ -3,32 +3,16 @@ package offline
 import (
 	"encoding/json"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/check"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/captured"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/gather"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/trace"
 )
-
-const captures = "../../../testdata/captures"
-
-func capture(t testing.TB, name string) *snapshot.Snapshot {
-	t.Helper()
-	f, err := os.Open(filepath.Join(captures, name, "snapshot.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	s, err := snapshot.Load(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
 
 // manifests are the objects of a capture as somebody would have them in a repository.
 func manifests(t testing.TB, s *snapshot.Snapshot) []byte {
@@ -109,16 +93,9 @@ var decided = map[string]string{
 // wrong with them is found by its own code and by no other, and what works raises no alarm.
 func TestObjectsAlone(t *testing.T) {
 	t.Parallel()
-	dirs, err := os.ReadDir(captures)
-	if err != nil {
-		t.Fatal(err)
-	}
 	found := 0
-	for _, d := range dirs {
-		if !d.IsDir() {
-			continue
-		}
-		text := manifests(t, capture(t, d.Name()))
+	for _, name := range captured.Names(t) {
+		text := manifests(t, captured.Load(t, name))
 		if len(text) == 0 {
 			continue
 		}
@@ -129,19 +106,19 @@ func TestObjectsAlone(t *testing.T) {
 				code, _, _ = strings.Cut(code, " ")
 				codes = append(codes, code)
 			} else {
-				t.Errorf("%s: %s", d.Name(), line)
+				t.Errorf("%s: %s", name, line)
 			}
 		}
 		codes = slices.Compact(codes)
-		want := decided[d.Name()]
+		want := decided[name]
 		if got := strings.Join(codes, " "); got != want {
-			t.Errorf("%s: found %q, want %q", d.Name(), got, want)
+			t.Errorf("%s: found %q, want %q", name, got, want)
 		}
 		if want != "" {
 			found++
 		}
 		if !s.OnlyObjects() || len(s.Proxies) > 0 {
-			t.Errorf("%s: proxies out of nowhere", d.Name())
+			t.Errorf("%s: proxies out of nowhere", name)
 		}
 	}
 	if found != len(decided) {
