@@ -15,6 +15,7 @@ type proven struct {
 	Gateway  string `json:"gateway"`
 	Set      string `json:"set"`
 	Status   int    `json:"status"`
+	Reason   string `json:"reason"`
 	Image    string `json:"image"`
 	Tool     string `json:"tool"`
 	Leaves   string `json:"leaves"`

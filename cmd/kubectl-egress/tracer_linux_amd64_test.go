@@ -114,8 +114,11 @@ func (t *tracer) follow() (code int, err error) {
 // call looks at a system call, at its begin and at its end alike.
 func (t *tracer) call(pid int) error {
 	var regs syscall.PtraceRegs
-	if err := syscall.PtraceGetRegs(pid, &regs); err != nil {
-		return nil //nolint:nilerr // it was killed meanwhile
+	switch err := syscall.PtraceGetRegs(pid, &regs); {
+	case errors.Is(err, syscall.ESRCH):
+		return nil // it was killed meanwhile
+	case err != nil:
+		return fmt.Errorf("read the registers of %d: %w", pid, err)
 	}
 	what, ok := reaching[regs.Orig_rax]
 	if !ok {
