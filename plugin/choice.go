@@ -20,6 +20,9 @@ type choice struct {
 // choose registers a flag whose first allowed value is the default, with completion.
 func choose(cmd *cobra.Command, name, shorthand, usage string, allowed ...string) *choice {
 	c := &choice{value: allowed[0], allowed: allowed}
+	if c.Type() == "string" {
+		usage += ": " + strings.Join(allowed, ", ")
+	}
 	cmd.Flags().VarP(c, name, shorthand, usage)
 	completes(cmd, name, allowed...)
 	return c
@@ -44,8 +47,13 @@ func completes(cmd *cobra.Command, name string, values ...string) {
 // String is the value; pflag shows it as the default.
 func (c *choice) String() string { return c.value }
 
-// Type is what help shows for the value.
-func (c *choice) Type() string { return strings.Join(c.allowed, "|") }
+// Type is what help shows for the value. A list that is too long for help's first column is a part of the usage instead.
+func (c *choice) Type() string {
+	if all := strings.Join(c.allowed, "|"); len(all) <= 30 {
+		return all
+	}
+	return "string"
+}
 
 // Set takes one of the allowed values, or the nearest it knows is offered.
 func (c *choice) Set(s string) error {

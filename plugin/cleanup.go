@@ -32,7 +32,7 @@ type cleanup struct {
 func newCleanup(t *tool) *cobra.Command {
 	c := &cleanup{tool: t}
 	cmd := &cobra.Command{
-		Use:   "cleanup SET... | --domains=HOST[,HOST…] | --all",
+		Use:   "cleanup SET... | --domains=HOST[,HOST...] | --all",
 		Short: "Take sets away, exactly what was put there for them",
 		Long: "Take sets away: exactly the objects that were put on the cluster for them, and no other. VirtualServices go first, so that " +
 			"traffic is never sent where nothing listens",

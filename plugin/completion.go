@@ -14,7 +14,7 @@ func newCompletion(t *tool) *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use:   "completion install|bash|zsh|fish|powershell|kubectl",
-		Short: "Have kubectl's own completion complete the plugin, or print a shell's completion script",
+		Short: "Have kubectl complete the plugin's words, or print a shell's completion script",
 		Long: "Have kubectl's own completion (1.26 and later) complete the plugin: install puts a link to the program on PATH, " + shim(t.argv0) +
 			", which is where kubectl looks; kubectl prints a script that does the same. The others print the completion script of a shell for those who call the program " +
 			program(t.argv0),

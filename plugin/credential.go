@@ -24,7 +24,7 @@ func newCredential(t *tool) *cobra.Command {
 		Long: "Create and delete the client certificates that mutual TLS origination needs: Secrets in the namespace of the egress gateway, " +
 			"which is the only place where the gateway can have them from",
 		Example: t.examples(
-			"a client certificate, its key, and the CA that signed the outside server's", "credential create client-credential --cert=client.crt --key=client.key --ca=server-ca.crt",
+			"a client certificate, its key, and the CA that signed the outside server's", "credential create client-credential --cert=tls.crt --key=tls.key --ca=ca.crt",
 			"take it away again", "credential delete client-credential"),
 		GroupID: groupWrite,
 		Args:    t.knownCommand,

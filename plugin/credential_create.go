@@ -32,15 +32,15 @@ func newCredentialCreate(t *tool) *cobra.Command {
 	var gateway string
 	cmd := &cobra.Command{
 		Use:   "create NAME --cert=FILE --key=FILE --ca=FILE | --self-signed",
-		Short: "Put a client certificate where the egress gateway finds it, checked before it is written",
+		Short: "Check a client certificate, and put it where the egress gateway finds it",
 		Long: "Put a client certificate where the egress gateway finds it: Secret NAME in the gateway's namespace, with tls.crt, tls.key and ca.crt. " +
 			"Before it is written, key and certificate are checked to belong together and to be valid today. ca.crt is the CA of the outside server, " +
 			"by which the gateway knows the server; who signed the client's certificate is the server's business. With other files the credential is changed, " +
 			"and the command waits until the gateway has the new one; with the same files nothing is written",
 		Example: t.examples(
-			"from files", "credential create client-credential --cert=client.crt --key=client.key --ca=server-ca.crt",
-			"for trying out with a server of your own", "credential create client-credential --self-signed --dns=my-server.example.com --out=certs",
-			"the key from a password store", "credential create client-credential --cert=client.crt --key=- --ca=server-ca.crt"),
+			"from files", "credential create client-credential --cert=tls.crt --key=tls.key --ca=ca.crt",
+			"for trying out with a server of your own", "credential create client-credential --self-signed --dns=a.example.com --out=certs",
+			"the key from a password store", "credential create client-credential --cert=tls.crt --key=- --ca=ca.crt"),
 		GroupID: groupOnly,
 		Args: func(cmd *cobra.Command, args []string) (err error) {
 			if c.name, err = credentialArgument(cmd, args); err != nil {

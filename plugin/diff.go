@@ -26,7 +26,7 @@ type diff struct {
 func newDiff(t *tool) *cobra.Command {
 	d := &diff{tool: t}
 	cmd := &cobra.Command{
-		Use:   "diff --domains=HOST[,HOST…] | -f FILE",
+		Use:   "diff --domains=HOST[,HOST...] | -f FILE",
 		Short: "Show what enable would change, as kubectl diff does",
 		Long: "Show what enable would change, object by object, as kubectl diff does: as it is on the cluster against what the API server says " +
 			"it would become. Nothing is written; what enable refuses is refused here.\n\n" +

@@ -41,7 +41,7 @@ type enable struct {
 func newEnable(t *tool) *cobra.Command {
 	e := &enable{tool: t}
 	cmd := &cobra.Command{
-		Use:   "enable --domains=HOST[,HOST…] | -f FILE",
+		Use:   "enable --domains=HOST[,HOST...] | -f FILE",
 		Short: "Declare a set of hosts and have its configuration put on the cluster",
 		Long: "Declare a set of hosts outside the mesh and have the documented Istio configuration put on the cluster, so that traffic " +
 			"to them leaves through the egress gateway. Everything is first checked by a dry run on the server. Running it again changes nothing",

@@ -53,14 +53,7 @@ func explain(cmd *cobra.Command, w io.Writer, columns int, asked string) error {
 	if !known {
 		return usagef(cmd, "there is no check %q; '%s --list' shows all", asked, cmd.CommandPath())
 	}
-	paragraphs := func(text string) string {
-		var out []string
-		for p := range strings.SplitSeq(strings.TrimSpace(text), "\n\n") {
-			out = append(out, wrap(p, columns))
-		}
-		return strings.Join(out, "\n\n")
-	}
-	_, err := fmt.Fprintf(w, "%s  %s\n%s at the %s\n\nWhy\n%s\n\nFix\n%s\n", c.Code, c.Title, c.Severity, c.Hop, paragraphs(c.Why), paragraphs(c.Fix))
+	_, err := fmt.Fprintf(w, "%s  %s\n%s at the %s\n\nWhy\n%s\n\nFix\n%s\n", c.Code, c.Title, c.Severity, c.Hop, wrap(c.Why, columns), wrap(c.Fix, columns))
 	return err
 }
 

@@ -62,7 +62,8 @@ func newGatewayInstall(t *tool) *cobra.Command {
 			"left out go back to their defaults",
 		Example: t.examples(
 			"the gateway of Istio's blog post, "+install.DefaultGateway().String(), "gateway install",
-			"one with an SNI proxy, on nodes of its own", "gateway install team/egress --sni-proxy --node-selector=dedicated=egress --toleration=dedicated=egress:NoSchedule",
+			"one with an SNI proxy", "gateway install team/egress --sni-proxy",
+			"one on nodes of its own", "gateway install team/egress --node-selector=dedicated=egress --toleration=dedicated",
 			"the objects, for other tools to apply", "gateway install team/egress --dry-run=client -o yaml"),
 		GroupID: groupOnly,
 		Args:    func(cmd *cobra.Command, args []string) error { return g.parse(cmd, args) },

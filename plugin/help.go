@@ -26,8 +26,13 @@ func (t *tool) help(cmd *cobra.Command, _ []string) {
 	if cmd.Long != "" {
 		about = cmd.Long
 	}
-	fmt.Fprintf(w, "%s.\n", wrap(strings.TrimSuffix(about, "."), t.columns()))
-	fmt.Fprintf(w, "\nUsage:\n  %s\n", strings.TrimSuffix(useLine(cmd), " [flags]"))
+	fmt.Fprintf(w, "%s\n\nUsage:\n", wrap(strings.TrimSuffix(about, ".")+".", t.columns()))
+	if !cmd.HasAvailableSubCommands() || strings.Contains(cmd.Use, " ") {
+		fmt.Fprintf(w, "  %s\n", strings.TrimSuffix(cmd.UseLine(), " [flags]"))
+	}
+	if cmd.HasAvailableSubCommands() {
+		fmt.Fprintf(w, "  %s COMMAND\n", cmd.CommandPath())
+	}
 	if cmd.Example != "" {
 		fmt.Fprintf(w, "\nExamples:\n%s\n", cmd.Example)
 	}
@@ -37,12 +42,11 @@ func (t *tool) help(cmd *cobra.Command, _ []string) {
 	if flags := ownFlags(cmd); flags.HasAvailableFlags() {
 		fmt.Fprintf(w, "\nFlags:\n%s", flags.FlagUsagesWrapped(t.columns()))
 	}
-	switch {
-	case cmd.HasAvailableSubCommands():
-		fmt.Fprintf(w, "\n'%s COMMAND --help' tells more; '%s options' lists kubectl's flags, which every command takes.\n", cmd.CommandPath(), cmd.Root().CommandPath())
-	case cmd.HasParent():
-		fmt.Fprintf(w, "\n'%s options' lists kubectl's flags, which every command takes.\n", cmd.Root().CommandPath())
+	fmt.Fprintln(w)
+	if cmd.HasAvailableSubCommands() {
+		fmt.Fprintf(w, "'%s COMMAND --help' tells more.\n", cmd.CommandPath())
 	}
+	fmt.Fprintf(w, "'%s options' lists kubectl's flags, which every command takes.\n", cmd.Root().CommandPath())
 }
 
 // columns is how wide help may be: as the terminal, within reason; else what fits most.
@@ -59,13 +63,6 @@ func noArguments(cmd *cobra.Command, args []string) error {
 		return usagef(cmd, "%s takes flags only, but was given %q", cmd.Name(), args[0])
 	}
 	return nil
-}
-
-func useLine(cmd *cobra.Command) string {
-	if cmd.HasAvailableSubCommands() {
-		return cmd.CommandPath() + " COMMAND [flags]"
-	}
-	return cmd.UseLine()
 }
 
 // helpCommands lists the subcommands by group, in the order in which they were added.

@@ -55,7 +55,7 @@ func newRBAC(t *tool) *cobra.Command {
 	f := cmd.Flags()
 	f.SortFlags = false
 	r.output = choose(cmd, "output", "o", "How they are printed; wide: a table, with what each right is for", "yaml", "json", "wide")
-	f.StringSliceVar(&r.with, "with", nil, "Also the rights that a flag or a circumstance needs, by its word: security, sidecars, …; all: all of them")
+	f.StringSliceVar(&r.with, "with", nil, "Also the rights that a flag or a circumstance needs, by its word: security, sidecars, ...; all: all of them")
 	f.BoolVar(&r.needed, "needed", false, "Leave out what is optional")
 	f.BoolVar(&r.only, "namespaced", false, "Roles only: nothing in all namespaces")
 	f.BoolVarP(&r.everywhere, "all-namespaces", "A", false, "For sets and workloads of all namespaces, rather than that of -n or the kubeconfig")

@@ -37,14 +37,15 @@ type render struct {
 func newRender(t *tool) *cobra.Command {
 	r := &render{tool: t}
 	cmd := &cobra.Command{
-		Use:   "render --domains=HOST[,HOST…] | -f FILE",
+		Use:   "render --domains=HOST[,HOST...] | -f FILE",
 		Short: "Print the objects that enable would apply, without any cluster",
 		Long: "Print the objects that enable would apply, without any cluster. What enable finds out from the mesh is assumed to be " +
 			"as Istio's own chart has it, unless flags say otherwise; --mtls=auto means on here",
 		Example: t.examples(
 			"the configuration of one host for kubectl apply", "render --domains=edition.cnn.com | kubectl apply -f -",
 			"a file for each object, for GitOps", "render -f set.yaml --output-dir=egress",
-			"through a gateway of one's own, for an older Istio", "render --domains=edition.cnn.com --gateway=egress/team-gateway --gateway-selector=istio=team-gateway --istio-version=1.20"),
+			"for an older Istio", "render --domains=edition.cnn.com --istio-version=1.20",
+			"through a gateway of one's own", "render --domains=a.example.com --gateway=team/egress --gateway-selector=app=egress"),
 		GroupID: groupWrite,
 		Args:    noArguments,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return r.run(cmd) },

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -47,6 +48,33 @@ func TestEveryCommandHelps(t *testing.T) {
 			t.Errorf("%s is in no group, so help does not list it", c.Name())
 		}
 	})
+}
+
+// TestHelpFits: help is made for a hundred columns where the terminal does not say, and for letters that every terminal has.
+func TestHelpFits(t *testing.T) {
+	t.Parallel()
+	each(t, func(c *cobra.Command) {
+		words := strings.Fields(c.CommandPath())[2:]
+		code, stdout, stderr := command(t, append(words, "--help")...)
+		if code != exitOK || stderr != "" {
+			t.Fatalf("%s: exit code %d, %q", c.CommandPath(), code, stderr)
+		}
+		for line := range strings.Lines(stdout) {
+			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 100 || n != len(line)-1 {
+				t.Errorf("%s: %d columns, %d bytes: %s", c.CommandPath(), n, len(line)-1, line)
+			}
+			if column := strings.Index(line, "   "); strings.HasPrefix(strings.TrimSpace(line), "-") && column > 50 {
+				t.Errorf("%s: no room for what the flag means: %s", c.CommandPath(), line)
+			}
+		}
+		if usage := "\nUsage:\n  " + c.CommandPath(); !strings.Contains(stdout, usage) {
+			t.Errorf("%s: no usage: %s", c.CommandPath(), stdout)
+		}
+	})
+	_, stats, _ := command(t, "stats", "--help")
+	if want := "Usage:\n  kubectl egress stats [SET|HOST ...]\n  kubectl egress stats COMMAND\n"; !strings.Contains(stats, want) {
+		t.Errorf("a command that has others and does something itself tells half of it: %s", stats)
+	}
 }
 
 // TestExamplesParse runs the flags and arguments of each example through the command that it is about.

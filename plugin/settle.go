@@ -77,7 +77,7 @@ func assumedGatewayAt(ref egress.GatewayRef, selector string) (mesh.Gateway, err
 	}
 	chosen, err := labels.ConvertSelectorToLabelsMap(selector)
 	if err != nil || len(chosen) == 0 {
-		return mesh.Gateway{}, egress.Inputf("--gateway-selector: %q is not LABEL=VALUE[,LABEL=VALUE…]", selector)
+		return mesh.Gateway{}, egress.Inputf("--gateway-selector: %q is not LABEL=VALUE[,LABEL=VALUE...]", selector)
 	}
 	return mesh.Gateway{
 		Namespace:      ref.Namespace,

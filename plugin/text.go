@@ -18,8 +18,11 @@ func count(n int, one string) string {
 	return strconv.Itoa(n) + " " + one + "s"
 }
 
-// wrap breaks text between words into lines of at most width bytes.
+// wrap breaks text between words into lines of at most width bytes. Paragraphs stay apart.
 func wrap(text string, width int) string {
+	if first, rest, more := strings.Cut(text, "\n\n"); more {
+		return wrap(first, width) + "\n\n" + wrap(rest, width)
+	}
 	var b strings.Builder
 	column := 0
 	for word := range strings.FieldsSeq(text) {

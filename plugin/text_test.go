@@ -14,6 +14,9 @@ func TestWrap(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
+	if got, want := wrap("one two three\n\nfour five", 10), "one two\nthree\n\nfour five"; got != want {
+		t.Errorf("paragraphs become %q, want %q", got, want)
+	}
 }
 
 func TestCount(t *testing.T) {
