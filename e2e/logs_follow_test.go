@@ -43,19 +43,27 @@ func (c *cluster) background(name string, args ...string) (cmd *exec.Cmd, stdout
 	return cmd, stdout, stderr
 }
 
-// stream sends requests from a client one after the other until told to stop, and gives the words by which each that the outside
-// server answered can be known in a log. Others may have ended at a gateway that was going, or at none.
+// stream sends requests from a client one after the other until told to stop, or the test ends, and gives the words by which each that
+// the outside server answered can be known in a log. Others may have ended at a gateway that was going, or at none. What runs in a pod
+// outlives the kubectl that started it: it is a file in the pod that ends it.
 func (c *cluster) stream(client, url string) (stop func() []string) {
 	c.t.Helper()
 	namespace, name := split(client)
+	in := []string{"-n", namespace, "exec", "-i", "deploy/" + name, "-c", name, "--", "sh", "-c"}
 	word := fmt.Sprintf("n%d", time.Now().UnixNano())
-	cmd, out, _ := c.background(c.kubectl, "-n", namespace, "exec", "-i", "deploy/"+name, "-c", name, "--", "sh", "-c",
-		fmt.Sprintf(`i=0; while [ $i -lt 3000 ]; do i=$((i+1)); curl -s -o /dev/null --max-time 5 -w "%%{http_code} %s-$i-\n" "%s/politics?%[1]s-$i-"; sleep 0.1; done`, word, url))
-	return func() []string {
-		if err := cmd.Process.Kill(); err != nil {
-			c.t.Fatal(err)
+	cmd, out, errs := c.background(c.kubectl, append(in, fmt.Sprintf(
+		`i=0; while [ ! -e /tmp/%[1]s ]; do i=$((i+1)); curl -s -o /dev/null --max-time 5 -w "%%{http_code} %[1]s-$i-\n" "%[2]s/politics?%[1]s-$i-"; sleep 0.1; done; rm /tmp/%[1]s`, word, url))...)
+	end := sync.OnceFunc(func() {
+		if r := c.run("", c.kubectl, append(in, "touch /tmp/"+word)...); r.code != 0 {
+			c.t.Errorf("the requests go on: %s", r)
 		}
-		_ = cmd.Wait() // it was killed
+	})
+	c.t.Cleanup(end)
+	return func() []string {
+		end()
+		if err := cmd.Wait(); err != nil {
+			c.t.Errorf("sending requests: %v\n%s", err, errs)
+		}
 		var answered []string
 		for line := range strings.Lines(out.String()) {
 			if nonce, ok := strings.CutPrefix(strings.TrimSpace(line), "301 "); ok && strings.HasSuffix(nonce, "-") {

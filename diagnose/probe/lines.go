@@ -140,16 +140,16 @@ func newJoiner(gateways []mesh.Gateway, s *seen) *accesslog.Joiner {
 	}
 }
 
-// about says whether a sidecar's line can be about the request: by the address that the workload had, by its user agent where the
-// proxy can read that, else by name and time.
+// about says whether a sidecar's line can be about the request: by its user agent where the proxy can read that, by the address that the
+// workload had, else by name and time.
 func about(l *accesslog.Line, t *Target, a *request) bool {
 	switch {
 	case l.Way() == accesslog.Inbound:
 		return false
-	case a.local != "":
-		return string(l.DownstreamRemote) == a.local
 	case l.UserAgent != nil:
 		return true // it is ours, or the line would have been passed over
+	case a.local != "":
+		return string(l.DownstreamRemote) == a.local
 	}
 	_, port, err := net.SplitHostPort(string(l.DownstreamLocal))
 	if err == nil && port != fmt.Sprint(t.Port) {

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -79,6 +80,32 @@ func TestPrograms(t *testing.T) {
 	}
 	if argv := curl(order{Target: target, agent: "agent"}); !slices.Contains(argv, "1") || argv[slices.Index(argv, agentFlag)+1] != "agent" {
 		t.Errorf("no least limit, or no agent: %q", argv)
+	}
+}
+
+// TestPorts: what can be told from where to send does not take a port that a kernel gives out by itself.
+func TestPorts(t *testing.T) {
+	t.Parallel()
+	seen := map[int]bool{}
+	for range 200 {
+		first := anyPort()
+		if seen[first] = true; first < firstPort || first+somePorts > 32768 {
+			t.Fatalf("ports from %d on", first)
+		}
+	}
+	if len(seen) < 20 {
+		t.Errorf("only %d ranges in 200", len(seen))
+	}
+	target, err := ParseTarget("https://edition.cnn.com", 0, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := order{Target: target, port: 20032}
+	if argv := curl(o); !slices.Contains(argv, "20032-20095") {
+		t.Errorf("curl: %q", argv)
+	}
+	if argv := python(o); argv[len(argv)-1] != "20032" || !strings.Contains(argv[2], fmt.Sprintf("int(f)+%d)", somePorts)) {
+		t.Errorf("python3: %q", argv)
 	}
 }
 

@@ -33,6 +33,7 @@ type order struct {
 	Target
 	agent string
 	limit time.Duration
+	port  int  // the first of somePorts from which it is to be sent, where the program can be told
 	once  bool // no redirection is to be followed: nothing may be sent to another host
 }
 
@@ -65,9 +66,25 @@ func Tools() []string {
 
 func seconds(d time.Duration) string { return strconv.Itoa(max(int(d/time.Second), 1)) }
 
+// Ports that kernels do not give out by themselves (from 32768 on by default). Istio redirects every connection to the sidecar's own
+// port, so a port that the workload used within the last two minutes, to whatever host, is another when the sidecar sees it: the
+// line about the connection then has not the address that the program told.
+const (
+	firstPort = 16384
+	somePorts = 64 // enough to find one that nobody has
+)
+
+// anyPort chooses the first of somePorts.
+func anyPort() int {
+	var b [1]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return firstPort + somePorts*int(b[0])
+}
+
 func curl(o order) []string {
 	return []string{
 		"curl", "-g", "-sS", "--noproxy", "*", "-o", "/dev/null", "--max-time", seconds(o.limit), "-A", o.agent,
+		"--local-port", fmt.Sprintf("%d-%d", o.port, o.port+somePorts-1),
 		"-w", "%{http_code} %{local_ip} %{local_port} %{time_total}\n", o.full(),
 	}
 }
@@ -98,14 +115,19 @@ func openssl(o order) []string {
 
 func python(o order) []string {
 	const script = `import sys,time,http.client as h
-s,n,p,u,a,l=sys.argv[1:]
+s,n,p,u,a,l,f=sys.argv[1:]
 b=time.time()
-c=(h.HTTPSConnection if s=="https" else h.HTTPConnection)(n,int(p),timeout=float(l))
-c.connect()
+for q in range(int(f),int(f)+64):
+  c=(h.HTTPSConnection if s=="https" else h.HTTPConnection)(n,int(p),timeout=float(l),source_address=("",q))
+  try:
+    c.connect()
+    break
+  except OSError as e:
+    if e.errno not in(98,99):raise
 k=c.sock.getsockname()
 c.request("GET",u,headers={"User-Agent":a})
 print(c.getresponse().status,k[0],k[1],time.time()-b)`
-	return []string{"python3", "-c", script, o.Scheme, string(o.Host), strconv.Itoa(o.Port), o.Path, o.agent, seconds(o.limit)}
+	return []string{"python3", "-c", script, o.Scheme, string(o.Host), strconv.Itoa(o.Port), o.Path, o.agent, seconds(o.limit), strconv.Itoa(o.port)}
 }
 
 // readCurl reads status, address, port and time.
@@ -144,7 +166,7 @@ func (e *NoToolError) Error() string { return e.says }
 
 // send has the first program that is there send the request.
 func send(ctx context.Context, c Client, w *workload, o *Options) (answer, error) {
-	ordered := order{Target: o.Target, agent: "kubectl-egress-probe/" + rand.Text(), limit: o.Patience, once: o.once}
+	ordered := order{Target: o.Target, agent: "kubectl-egress-probe/" + rand.Text(), limit: o.Patience, port: anyPort(), once: o.once}
 	var lacks []string
 	for _, p := range programs() {
 		argv := p.argv(ordered)
