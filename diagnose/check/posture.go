@@ -63,19 +63,18 @@ func SecurityCodes() map[Code]bool {
 // workloads of one; empty: all.
 func Security(s *snapshot.Snapshot, paths []trace.Path, namespace string) []Finding {
 	p := &posture{s: s, paths: gatewayPaths(paths), routes: map[*trace.Path][]*snapshot.VirtualService{}}
-	p.all = p.paths
-	if all := Paths(s); len(all) != len(paths) {
-		walker := trace.New(s)
-		walked := make([]trace.Path, 0, len(all))
-		for _, path := range all {
-			walked = append(walked, walker.Walk(path))
-		}
-		p.all = gatewayPaths(walked)
+	walker, asked := trace.New(s), map[string]bool{}
+	for i := range paths {
+		asked[paths[i].String()] = true
 	}
-	for _, path := range slices.Concat(p.paths, p.all) {
-		if p.routes[path] != nil {
-			continue
+	var others []trace.Path
+	for _, path := range Paths(s) {
+		if !asked[path.String()] {
+			others = append(others, walker.Walk(path))
 		}
+	}
+	p.all = slices.Concat(p.paths, gatewayPaths(others))
+	for _, path := range p.all {
 		for _, l := range path.Wanted.Toward(string(path.Host), path.Port) {
 			p.routes[path] = append(p.routes[path], l.VirtualService)
 		}
@@ -106,11 +105,11 @@ func Security(s *snapshot.Snapshot, paths []trace.Path, namespace string) []Find
 	return out
 }
 
-// gatewayPaths are those that are meant to take a gateway.
+// gatewayPaths are those that are meant to take a gateway: paths of mode direct have none, nor has a set that leaves open which of several.
 func gatewayPaths(paths []trace.Path) []*trace.Path {
 	var out []*trace.Path
 	for i := range paths {
-		if path := &paths[i]; path.Mode != egress.Direct && path.Gateway != (egress.GatewayRef{}) {
+		if path := &paths[i]; path.Gateway != (egress.GatewayRef{}) {
 			out = append(out, path)
 		}
 	}
@@ -176,7 +175,8 @@ func (p *posture) addresses() []netip.Addr {
 		for _, l := range path.At(egress.AtGateway) {
 			for _, e := range l.Exits {
 				for _, h := range e.Hosts {
-					if a, err := netip.ParseAddr(h.Address); err == nil && !a.IsLoopback() {
+					// what is no address, as a pipe, is the zero one here, which is in no block
+					if a, _ := netip.ParseAddr(h.Address); !a.IsLoopback() {
 						out = append(out, a.Unmap())
 					}
 				}

@@ -24,27 +24,27 @@ var callerNotKnown = Check{
 		"with sni, as 'kubectl egress render --mtls=on' prints it.",
 }
 
-// mutual says whether a path's traffic arrives at the gateway in Istio's TLS; known is false where it does not arrive.
-func mutual(path *trace.Path) (is, known bool) {
-	for _, l := range path.At(egress.AtGateway) {
-		if l.Stop != nil && l.Stop.Kind != trace.NoEndpoint {
-			continue
+// arriving gives the paths whose traffic arrives at a gateway: those whose callers it knows by Istio's TLS, and the others.
+func (p *posture) arriving(g *trace.Path) (known, unknown []*trace.Path) {
+	for _, path := range p.all {
+		legs := path.At(egress.AtGateway)
+		i := slices.IndexFunc(legs, func(l *trace.Leg) bool { return l.Stop == nil || l.Stop.Kind == trace.NoEndpoint })
+		switch {
+		case path.Gateway != g.Gateway || i < 0:
+		case len(legs[i].Ask.TLS) > 0 && legs[i].Ask.TLS[0].Mode == admin.IstioMutual:
+			known = append(known, path)
+		default:
+			unknown = append(unknown, path)
 		}
-		return len(l.Ask.TLS) > 0 && l.Ask.TLS[0].Mode == admin.IstioMutual, true
 	}
-	return false, false
+	return known, unknown
 }
 
 // anonymous finds the gateways that take connections of unknown callers.
 func (p *posture) anonymous() []Finding {
 	var out []Finding
 	for _, g := range gateways(p.paths) {
-		var plain []*trace.Path
-		for _, path := range p.all {
-			if is, known := mutual(path); path.Gateway == g.Gateway && known && !is {
-				plain = append(plain, path)
-			}
-		}
+		_, plain := p.arriving(g)
 		if len(plain) == 0 {
 			continue
 		}
@@ -112,15 +112,9 @@ var everybodyAllowed = Check{
 func (p *posture) unauthorized() []Finding {
 	var out []Finding
 	for _, g := range gateways(p.paths) {
-		some := false
-		every := true
-		for _, path := range p.all {
-			if is, known := mutual(path); known && path.Gateway == g.Gateway {
-				some, every = some || is, every && is
-			}
-		}
+		known, unknown := p.arriving(g)
 		lax, restricted := p.restricted(g)
-		if !some || !every || restricted {
+		if len(known) == 0 || len(unknown) > 0 || restricted {
 			continue // where some callers are not known, that comes first: a policy by identity would cut them off
 		}
 		f := Finding{

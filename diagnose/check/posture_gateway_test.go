@@ -54,6 +54,10 @@ func TestIdentities(t *testing.T) {
 		"a DENY that never fits":          {"[{" + onOurs + "action: DENY, " + byNamespace + "}]", "warn"},
 		"for a Gateway of Gateway API":    {"[{metadata: {name: a, namespace: egress-posture}, spec: {targetRefs: [{kind: Gateway, name: x}], " + byNamespace + "}]", ""},
 		"an audit":                        {"[{" + onOurs + "action: AUDIT, " + byNamespace + "}]", ""},
+		"everybody but a condition":       {"[{" + onOurs + "rules: [{when: [{key: source.namespace, notValues: [shop]}]}]}}]", ""},
+		"and a DENY by server name": {
+			"[{" + onOurs + byNamespace + "}, {" + onOurs + "action: DENY, rules: [{when: [{key: connection.sni, values: [x.example.com]}]}]}}]", "fail",
+		},
 	} {
 		change := func(s *snapshot.Snapshot) { s.Security.AuthorizationPolicies = authorizations(t, tt.policies) }
 		got := ""
@@ -90,6 +94,13 @@ func TestEverybodyAllowed(t *testing.T) {
 		"asks somebody else":      {"[{" + onOurs + "action: CUSTOM, rules: [{}]}}]", ""},
 		"audits":                  {"[{" + onOurs + "action: AUDIT, rules: [{}]}}]", "Service posture-gw"},
 		"for other workloads":     {"[{" + onSleep + "rules: [{from: [{source: {namespaces: [shop]}}]}]}}]", "Service posture-gw"},
+		"refuses nobody":          {"[{" + onOurs + "action: DENY}}]", "Service posture-gw"},
+		"lets some in and refuses nobody": {
+			"[{" + onOurs + "rules: [{from: [{source: {namespaces: [shop]}}]}]}}, {" + onOurs + "action: DENY}}]", "",
+		},
+		"for a Gateway of Gateway API": {
+			"[{metadata: {name: a, namespace: egress-posture}, spec: {targetRef: {kind: Gateway, name: x}, rules: [{from: [{source: {namespaces: [shop]}}]}]}}]", "Service posture-gw",
+		},
 	} {
 		got := ""
 		for _, f := range only(posed(t, "posture-held", func(s *snapshot.Snapshot) { s.Security.AuthorizationPolicies = authorizations(t, tt.policies) }), "EGR067") {

@@ -27,12 +27,7 @@ var identityNotSeen = Check{
 func (p *posture) identities() []Finding {
 	var out []Finding
 	for _, g := range gateways(p.paths) {
-		var plain []*trace.Path
-		for _, path := range p.all {
-			if is, known := mutual(path); path.Gateway == g.Gateway && known && !is {
-				plain = append(plain, path)
-			}
-		}
+		_, plain := p.arriving(g)
 		policies := p.authorizing(g)
 		if len(plain) == 0 {
 			continue

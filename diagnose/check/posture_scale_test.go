@@ -11,17 +11,22 @@ import (
 	"github.com/kubectl-egress/kubectl-egress/egress"
 )
 
+// alike gives paths of other hosts that go as one does.
+func alike(p trace.Path, n int) []trace.Path {
+	var out []trace.Path
+	for i := range n {
+		p.Host = egress.Host(fmt.Sprintf("host-%d.example.com", i))
+		out = append(out, p)
+	}
+	return out
+}
+
 // crowd is a mesh of many namespaces, each with ten pods and a policy that holds them, and many paths through one gateway.
 func crowd(t testing.TB, namespaces, paths int) (*snapshot.Snapshot, []trace.Path) {
 	t.Helper()
 	s := captured.Load(t, "posture-held")
 	walked, _ := diagnosis(s)
-	var all []trace.Path
-	for i := range paths {
-		p := walked[0]
-		p.Host = egress.Host(fmt.Sprintf("host-%d.example.com", i))
-		all = append(all, p)
-	}
+	all := alike(walked[0], paths)
 	w := *workload(t, s, "deployment/sleep")
 	policy := s.Security.NetworkPolicies[0]
 	for i := range namespaces {
