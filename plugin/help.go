@@ -46,7 +46,7 @@ func (t *tool) help(cmd *cobra.Command, _ []string) {
 	if cmd.HasAvailableSubCommands() {
 		fmt.Fprintf(w, "'%s COMMAND --help' tells more.\n", cmd.CommandPath())
 	}
-	fmt.Fprintf(w, "'%s options' lists kubectl's flags, which every command takes.\n", cmd.Root().CommandPath())
+	fmt.Fprintln(w, wrap("'"+cmd.Root().CommandPath()+" options' lists kubectl's flags, which every command takes.", t.columns()))
 }
 
 // columns is how wide help may be: as the terminal, within reason; else what fits most.

@@ -182,9 +182,9 @@ func TestStatsWatched(t *testing.T) {
 	if err := s.show(&screen{w: out, inPlace: true}, second, &h); err != nil {
 		t.Fatal(err)
 	}
-	const want = "HOST                  HOP      POD                       OPENED  RATE   ACTIVE  FAILED  TLS FAILED  DNS FAILED  LAST MINUTE\x1b[K\n" +
-		"edition.cnn.com:443   gateway  …ateway-6f8654479b-g7dsh   420     4.0/s  2       0       -           -           ▁▁▁▁▁▁▁█\x1b[K\n" +
-		"en.wikipedia.org:443  gateway  …ateway-6f8654479b-g7dsh   108     0.0/s  0       4       -           1           ▁▁▁▁▁▁▁▁\x1b[K\n\x1b[J"
+	const want = "\x1b[KHOST                  HOP      POD                       OPENED  RATE   ACTIVE  FAILED  TLS FAILED  DNS FAILED  LAST MINUTE\n" +
+		"\x1b[Kedition.cnn.com:443   gateway  …ateway-6f8654479b-g7dsh   420     4.0/s  2       0       -           -           ▁▁▁▁▁▁▁█\n" +
+		"\x1b[Ken.wikipedia.org:443  gateway  …ateway-6f8654479b-g7dsh   108     0.0/s  0       4       -           1           ▁▁▁▁▁▁▁▁\n\x1b[J"
 	if diff := cmp.Diff(strings.Join(strings.Fields(want), " "), strings.Join(strings.Fields(out.String()), " ")); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
@@ -221,7 +221,7 @@ func TestScreen(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	const want = "a\x1b[K\nb\x1b[K\n\x1b[J" + "\x1b[2Ac\x1b[K\n\x1b[J" + "\x1b[1Ad\x1b[K\ne\x1b[K\nf\x1b[K\n\x1b[J"
+	const want = "\x1b[Ka\n\x1b[Kb\n\x1b[J" + "\x1b[2A\x1b[Kc\n\x1b[J" + "\x1b[1A\x1b[Kd\n\x1b[Ke\n\x1b[Kf\n\x1b[J"
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
@@ -230,6 +230,11 @@ func TestScreen(t *testing.T) {
 	}
 	if rows := fit([]string{"▁▂▃▄▅\n", "x\n"}, 3, 24); rows[0] != "▁▂▃" || rows[1] != "x" {
 		t.Errorf("too wide: %q", rows)
+	}
+	for columns, want := range map[int]int{0: 3, 5: 3, 4: 4, 2: 5, 1: 7} {
+		if got := height([]string{"▁▂▃▄▅", "", "x"}, columns); got != want {
+			t.Errorf("with %d columns they take %d lines, want %d", columns, got, want)
+		}
 	}
 }
 

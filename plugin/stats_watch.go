@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/signal"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 	"sigs.k8s.io/yaml"
@@ -25,6 +28,11 @@ const findAgain = 30 * time.Second
 func (s *statsCommand) follow(ctx context.Context, client measure.Client) error {
 	tick := time.NewTicker(s.interval)
 	defer tick.Stop()
+	sized := make(chan os.Signal, 1)
+	whenSized(sized)
+	defer signal.Stop(sized)
+	done := s.tool.status("asking the proxies")
+	defer done()
 	var (
 		meter   *measure.Meter
 		found   time.Time
@@ -42,9 +50,11 @@ func (s *statsCommand) follow(ctx context.Context, client measure.Client) error 
 				return ended(ctx, err)
 			default:
 				s.tool.note("%s", oneLine(err))
+				shown.rows = nil // they stay, above the note
 			}
 		}
 		r, stale, err := meter.Read(ctx)
+		done()
 		if err != nil {
 			return ended(ctx, err)
 		}
@@ -59,10 +69,8 @@ func (s *statsCommand) follow(ctx context.Context, client measure.Client) error 
 		if stale {
 			found = time.Time{}
 		}
-		select {
-		case <-ctx.Done():
-			return ended(ctx, nil)
-		case <-tick.C:
+		if err := shown.until(ctx, tick.C, sized); err != nil {
+			return err
 		}
 	}
 }
@@ -162,24 +170,55 @@ func (s *statsCommand) lines(r counter.Report, h *counter.History) error {
 type screen struct {
 	w       io.Writer
 	inPlace bool
-	drawn   int // lines
+	text    string   // that was drawn last
+	rows    []string // what of it is on the terminal
 }
 
-// draw puts text in the place of the last one.
+// draw puts text in the place of the last one. A row is cleared before it is written: after one as wide as the terminal the cursor
+// is still on its last letter.
 func (s *screen) draw(text string) error {
 	columns, lines := extent(s.w)
-	rows := fit(slices.Collect(strings.Lines(text)), columns, lines)
 	var b strings.Builder
-	if s.drawn > 0 {
-		fmt.Fprintf(&b, "\033[%dA", s.drawn)
+	if up := height(s.rows, columns); up > 0 {
+		fmt.Fprintf(&b, "\033[%dA", up)
 	}
-	for _, row := range rows {
-		b.WriteString(row + "\033[K\n")
+	s.text, s.rows = text, fit(slices.Collect(strings.Lines(text)), columns, lines)
+	for _, row := range s.rows {
+		b.WriteString("\033[K" + row + "\n")
 	}
 	b.WriteString("\033[J")
-	s.drawn = len(rows)
 	_, err := io.WriteString(s.w, b.String())
 	return err
+}
+
+// until waits for the next moment; when the terminal gets another size it draws the last one anew.
+func (s *screen) until(ctx context.Context, next <-chan time.Time, sized <-chan os.Signal) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ended(ctx, nil)
+		case <-next:
+			return nil
+		case <-sized:
+			if s.rows == nil {
+				continue
+			}
+			if err := s.draw(s.text); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// height is how many lines of a terminal rows take: one that has become narrower has wrapped them.
+func height(rows []string, columns int) int {
+	n := len(rows)
+	for _, row := range rows {
+		if columns > 0 {
+			n += max(0, utf8.RuneCountInString(row)-1) / columns
+		}
+	}
+	return n
 }
 
 // fit cuts lines so that they are no wider and no more than the terminal has, 0 if that is not known: lines that wrap or scroll away

@@ -43,9 +43,13 @@ func (l *statusLine) Write(b []byte) (int, error) {
 	return n, err
 }
 
+// set puts up another line. It is no wider than the terminal, for the rest of a line that wraps could not be wiped.
 func (l *statusLine) set(text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if columns := width(l.w); columns > 0 {
+		text = fit([]string{text}, columns-1, 0)[0]
+	}
 	if l.text != "" {
 		fmt.Fprint(l.w, wipe)
 	}

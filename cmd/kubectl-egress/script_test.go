@@ -2,6 +2,7 @@ package main
 
 import (
 	"flag"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -68,35 +69,46 @@ func apiserver(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: apiserver FILE")
 	}
-	answers := map[string]answer{}
-	for paragraph := range strings.SplitSeq(ts.ReadFile(args[0]), "\n\n") {
-		head, body, _ := strings.Cut(strings.TrimSpace(paragraph), "\n")
-		words := strings.Fields(head)
-		if len(words) == 0 {
-			continue
-		}
-		if len(words) != 3 || statuses[words[2]] == 0 {
-			ts.Fatalf("%s: %q is not METHOD PATH STATUS", args[0], head)
-		}
-		answers[words[0]+" "+words[1]] = answer{statuses[words[2]], body}
+	answers, err := parseAnswers(ts.ReadFile(args[0]))
+	if err != nil {
+		ts.Fatalf("%s: %v", args[0], err)
 	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		a, ok := answers[r.Method+" "+r.URL.Path]
-		if !ok {
-			a = answer{http.StatusNotFound, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404,"message":"the server could not find the requested resource"}`}
-		}
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(a.status)
-		if _, err := w.Write([]byte(a.body)); err != nil {
-			ts.Logf("answer %s: %v", r.URL.Path, err)
-		}
-	}))
+	server := httptest.NewServer(answers)
 	ts.Defer(server.Close)
 	config := strings.ReplaceAll(kubeconfig, "SERVER", server.URL)
 	if err := os.WriteFile(ts.MkAbs("kubeconfig"), []byte(config), 0o600); err != nil {
 		ts.Fatalf("%v", err)
 	}
 	ts.Setenv("KUBECONFIG", ts.MkAbs("kubeconfig"))
+}
+
+// answers of an API server by method and path.
+type answers map[string]answer
+
+func parseAnswers(text string) (answers, error) {
+	all := answers{}
+	for paragraph := range strings.SplitSeq(text, "\n\n") {
+		head, body, _ := strings.Cut(strings.TrimSpace(paragraph), "\n")
+		words := strings.Fields(head)
+		if len(words) == 0 {
+			continue
+		}
+		if len(words) != 3 || statuses[words[2]] == 0 {
+			return nil, fmt.Errorf("%q is not METHOD PATH STATUS", head)
+		}
+		all[words[0]+" "+words[1]] = answer{statuses[words[2]], body}
+	}
+	return all, nil
+}
+
+func (all answers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a, ok := all[r.Method+" "+r.URL.Path]
+	if !ok {
+		a = answer{http.StatusNotFound, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404,"message":"the server could not find the requested resource"}`}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(a.status)
+	_, _ = w.Write([]byte(a.body)) // a client that has gone has told why
 }
 
 type answer struct {

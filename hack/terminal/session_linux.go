@@ -51,22 +51,40 @@ func open(columns uint16) (front, back *os.File, err error) {
 		return nil, nil, err
 	}
 	var number, unlocked uint32
-	size := [4]uint16{40, columns}
-	for _, call := range []struct {
-		request uintptr
-		value   unsafe.Pointer
-	}{
-		{syscall.TIOCSPTLCK, unsafe.Pointer(&unlocked)}, {syscall.TIOCGPTN, unsafe.Pointer(&number)}, {syscall.TIOCSWINSZ, unsafe.Pointer(&size)}, //nolint:gosec // so these calls are
-	} {
-		if _, _, failed := syscall.Syscall(syscall.SYS_IOCTL, front.Fd(), call.request, uintptr(call.value)); failed != 0 {
-			return nil, nil, errors.Join(fmt.Errorf("a terminal's ioctl %x: %w", call.request, failed), front.Close())
-		}
+	err = errors.Join(
+		control(front, syscall.TIOCSPTLCK, unsafe.Pointer(&unlocked)), //nolint:gosec // so these calls are
+		control(front, syscall.TIOCGPTN, unsafe.Pointer(&number)),     //nolint:gosec // likewise
+		resize(front, columns))
+	if err != nil {
+		return nil, nil, errors.Join(err, front.Close())
 	}
 	back, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
 		return nil, nil, errors.Join(err, front.Close())
 	}
 	return front, back, nil
+}
+
+// control asks something of a terminal, or tells it.
+func control(terminal *os.File, request uintptr, value unsafe.Pointer) error {
+	if _, _, failed := syscall.Syscall(syscall.SYS_IOCTL, terminal.Fd(), request, uintptr(value)); failed != 0 {
+		return fmt.Errorf("a terminal's ioctl %x: %w", request, failed)
+	}
+	return nil
+}
+
+func resize(terminal *os.File, columns uint16) error {
+	size := [4]uint16{40, columns}
+	return control(terminal, syscall.TIOCSWINSZ, unsafe.Pointer(&size)) //nolint:gosec // so this call is
+}
+
+// Resize gives the terminal another width, of which the program is told as by a window that is drawn smaller or larger.
+func (s *Session) Resize(columns uint16) error { return resize(s.front, columns) }
+
+// Settings is how the terminal treats what is typed and shown: whether it echoes, for one. They can be compared.
+func (s *Session) Settings() (syscall.Termios, error) {
+	var settings syscall.Termios
+	return settings, control(s.front, syscall.TCGETS, unsafe.Pointer(&settings)) //nolint:gosec // so this call is
 }
 
 // watch keeps what is shown until the last program has left the terminal.

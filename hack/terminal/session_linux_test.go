@@ -3,6 +3,7 @@ package terminal
 import (
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -27,6 +28,33 @@ func TestSession(t *testing.T) {
 	}
 	if _, err := s.See(t.Context(), "more"); err == nil || !strings.Contains(err.Error(), "ended without showing") {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestResize(t *testing.T) {
+	t.Parallel()
+	s, err := Start(exec.CommandContext(t.Context(), "sh", "-c", `trap 'stty size; exit 4' WINCH; read -r line; stty -echo; echo ready; while :; do sleep 0.1; done`), 77)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := s.Settings()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Type("\r"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.See(t.Context(), "ready"); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := s.Settings(); err != nil || before.Lflag&^after.Lflag != syscall.ECHO {
+		t.Errorf("the echo was turned off: %x, then %x, %v", before.Lflag, after.Lflag, err)
+	}
+	if err := s.Resize(55); err != nil {
+		t.Fatal(err)
+	}
+	if shown, code, err := s.Wait(); err != nil || code != 4 || !strings.HasSuffix(shown, "40 55\r\n") {
+		t.Errorf("exit code %d, %q, %v", code, shown, err)
 	}
 }
 
