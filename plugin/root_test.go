@@ -2,6 +2,9 @@ package plugin
 
 import (
 	"bytes"
+	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -87,21 +90,7 @@ func TestExamplesParse(t *testing.T) {
 			if !found {
 				continue
 			}
-			words, _, _ = strings.Cut(words, " >")
-			words, _, _ = strings.Cut(words, " |")
-			root := New(genericiooptions.IOStreams{}, Program)
-			cmd, args, err := root.Find(strings.Fields(words))
-			if err != nil || cmd == root {
-				t.Errorf("%q: no such command: %v", line, err)
-				continue
-			}
-			if cmd.Flags().Lookup("yes") != nil {
-				args = append(args, "--yes") // nobody can be asked in a test
-			}
-			if err := cmd.ParseFlags(args); err != nil {
-				t.Errorf("%q: %v", line, err)
-			}
-			if err := cmd.ValidateArgs(cmd.Flags().Args()); err != nil {
+			if err := understood(words); err != nil {
 				t.Errorf("%q: %v", line, err)
 			}
 			tried++
@@ -110,6 +99,34 @@ func TestExamplesParse(t *testing.T) {
 	if tried < 10 {
 		t.Errorf("only %d examples were found", tried)
 	}
+}
+
+// understood has a command line, as a shell reads it and without the program's name, parsed by the command that it is about.
+func understood(line string) error {
+	root := New(genericiooptions.IOStreams{}, Program)
+	cmd, args, err := root.Find(shellWords(line))
+	if err != nil || cmd == root {
+		return fmt.Errorf("no such command: %w", err)
+	}
+	if cmd.Flags().Lookup("yes") != nil {
+		args = append(args, "--yes") // nobody can be asked in a test
+	}
+	if err := cmd.ParseFlags(args); err != nil {
+		return err
+	}
+	return cmd.ValidateArgs(cmd.Flags().Args())
+}
+
+// shellWords are the words of the first command of a line, without quotes.
+func shellWords(line string) []string {
+	var words []string
+	for _, m := range regexp.MustCompile(`(?:'[^']*'|"[^"]*"|[^\s'"])+`).FindAllString(line, -1) {
+		if slices.Contains([]string{"|", ">", "&&", "#"}, m) {
+			break
+		}
+		words = append(words, strings.NewReplacer("'", "", `"`, "").Replace(m))
+	}
+	return words
 }
 
 // TestKubeconfigFlagsAreEverywhere: a plugin gets none of kubectl's flags from kubectl.
