@@ -38,12 +38,12 @@ func (p *posture) nodes() []Finding {
 	return out
 }
 
-// podsOf gives a gateway's pods.
+// podsOf gives a gateway's pods that have been placed on a node.
 func (p *posture) podsOf(g *trace.Path) []*snapshot.Workload {
 	var out []*snapshot.Workload
 	for i := range p.s.Security.Workloads {
 		w := &p.s.Security.Workloads[i]
-		if w.Namespace == g.Gateway.Namespace && slices.ContainsFunc(g.Want.Pods, func(pod podOf) bool { return pod.Name == w.Pod }) {
+		if w.Node != "" && w.Namespace == g.Gateway.Namespace && slices.ContainsFunc(g.Want.Pods, func(pod podOf) bool { return pod.Name == w.Pod }) {
 			out = append(out, w)
 		}
 	}
@@ -55,14 +55,13 @@ func (p *posture) shared(g *trace.Path) (Finding, bool) {
 	var on []string
 	pods := p.podsOf(g)
 	for _, w := range pods {
-		if w.Node != "" && !slices.Contains(on, w.Node) {
-			on = append(on, w.Node)
-		}
+		on = append(on, w.Node)
 		if !w.Pinned && len(says) == 0 {
 			says = append(says, fmt.Sprintf("pod %s asks for no certain node: it may be placed anywhere", w.Pod))
 		}
 	}
 	slices.Sort(on)
+	on = slices.Compact(on)
 	shares := ""
 	for _, name := range on {
 		if node := p.node(name); node != nil {
@@ -73,7 +72,7 @@ func (p *posture) shared(g *trace.Path) (Finding, bool) {
 		var others byMaker
 		for i := range p.s.Security.Workloads {
 			w := &p.s.Security.Workloads[i]
-			if w.Node == name && !w.Router && slices.Contains(p.namespaces, w.Namespace) && !strings.HasPrefix(w.Owner, "daemonset/") {
+			if w.Node == name && isGuest(w, p.namespaces) {
 				others.add(w, "")
 			}
 		}
@@ -86,18 +85,20 @@ func (p *posture) shared(g *trace.Path) (Finding, bool) {
 		return Finding{}, false
 	}
 	f := Finding{
-		Object:   &Object{Kind: "Service", Namespace: g.Gateway.Namespace, Name: g.Gateway.Service},
+		Object:   &Object{Kind: "Pod", Namespace: pods[0].Namespace, Name: pods[0].Pod, Field: "spec.nodeSelector"},
 		Message:  fmt.Sprintf("gateway %s is not on nodes of its own", g.Gateway),
 		Evidence: says,
 	}
 	if shares != "" {
 		f.Message = fmt.Sprintf("gateway %s shares node %s with workloads of the mesh", g.Gateway, shares)
 	}
-	if len(pods) > 0 {
-		f.Object = &Object{Kind: "Pod", Namespace: pods[0].Namespace, Name: pods[0].Pod, Field: "spec.nodeSelector"}
-	}
-	f.Fix = p.dedicate(pods, on)
+	f.Fix = p.dedicate(pods[0], on)
 	return f, true
+}
+
+// isGuest says whether a pod is a workload of one of the namespaces that could as well run elsewhere: DaemonSets' are on every node.
+func isGuest(w *snapshot.Workload, namespaces []string) bool {
+	return !w.Router && slices.Contains(namespaces, w.Namespace) && !strings.HasPrefix(w.Owner, "daemonset/")
 }
 
 func (p *posture) node(name string) *snapshot.Node {
@@ -112,11 +113,13 @@ func (p *posture) node(name string) *snapshot.Node {
 // dedicated is the label and the taint that fixes use.
 const dedicated = "dedicated"
 
-// dedicate makes a node the gateway's own: one without workloads of the mesh if there is one, else that where the gateway is.
-func (p *posture) dedicate(pods []*snapshot.Workload, on []string) string {
+// dedicate makes a node the gateway's own: one without workloads of the mesh if there is one, else that where the gateway is. What
+// somebody else has dedicated is theirs.
+func (p *posture) dedicate(pod *snapshot.Workload, on []string) string {
+	const value = "egress-gateway"
 	busy := map[string]bool{}
 	for i := range p.s.Security.Workloads {
-		if w := &p.s.Security.Workloads[i]; !w.Router && slices.Contains(p.namespaces, w.Namespace) && !strings.HasPrefix(w.Owner, "daemonset/") {
+		if w := &p.s.Security.Workloads[i]; isGuest(w, p.mesh) {
 			busy[w.Node] = true
 		}
 	}
@@ -124,28 +127,26 @@ func (p *posture) dedicate(pods []*snapshot.Workload, on []string) string {
 	for i := range p.s.Security.Nodes {
 		n := &p.s.Security.Nodes[i]
 		taint, keeps := n.KeepsOut()
-		usable := !n.Spec.Unschedulable && (!keeps || taint == dedicated) && !busy[n.Name]
-		if usable && (choice == "" || slices.Contains(on, n.Name)) {
+		here := slices.Contains(on, n.Name)
+		ours := taint == dedicated && (here || n.Labels[dedicated] == value)
+		if !n.Spec.Unschedulable && (!keeps || ours) && !busy[n.Name] && (choice == "" || here) {
 			choice = n.Name
 		}
 	}
-	if choice == "" && len(on) > 0 {
+	if choice == "" {
 		choice = on[0]
 	}
-	const value = "egress-gateway"
+	change := fields{"spec": fields{"template": fields{"spec": fields{
+		"nodeSelector": fields{dedicated: value},
+		"tolerations":  []any{fields{"key": dedicated, "operator": "Equal", "value": value, "effect": "NoSchedule"}},
+	}}}}
 	commands := []string{
 		fmt.Sprintf("kubectl label node %s %s=%s --overwrite", word(choice), dedicated, value),
 		fmt.Sprintf("kubectl taint node %s %s=%s:NoSchedule --overwrite", word(choice), dedicated, value),
-	}
-	if len(pods) > 0 {
-		change := fields{"spec": fields{"template": fields{"spec": fields{
-			"nodeSelector": fields{dedicated: value},
-			"tolerations":  []any{fields{"key": dedicated, "operator": "Equal", "value": value, "effect": "NoSchedule"}},
-		}}}}
-		commands = append(commands, fmt.Sprintf("kubectl -n %s patch %s --type=merge -p %s", word(pods[0].Namespace), word(pods[0].Maker()), word(oneLine(change))))
+		fmt.Sprintf("kubectl -n %s patch %s --type=merge -p %s", word(pod.Namespace), word(pod.Maker()), word(oneLine(change))),
 	}
 	if busy[choice] {
-		commands = append(commands, fmt.Sprintf("kubectl drain %s --ignore-daemonsets", word(choice)))
+		commands = append(commands, fmt.Sprintf("kubectl drain %s --ignore-daemonsets --delete-emptydir-data\nkubectl uncordon %[1]s", word(choice)))
 	}
 	return strings.Join(commands, "\n")
 }
