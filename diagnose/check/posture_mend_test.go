@@ -97,15 +97,19 @@ func TestPrintedPolicyHolds(t *testing.T) {
 // TestManyNamespaces: a thousand names in a thousand policies would be no use to anybody; a label that all have says the same.
 func TestManyNamespaces(t *testing.T) {
 	t.Parallel()
-	for _, labels := range []map[string]string{{"istio-injection": "enabled"}, {"istio.io/rev": "x"}} {
+	for _, tt := range []struct {
+		label, value string
+		n            int // besides egress-posture
+		byLabel      bool
+	}{{"istio-injection", "enabled", 30, true}, {"istio-injection", "enabled", 20, true}, {"istio-injection", "enabled", 19, false}, {"istio.io/rev", "x", 30, false}} {
 		s := captured.Load(t, "posture-open")
-		for i := range 30 {
-			s.Security.Namespaces = append(s.Security.Namespaces, labelled(fmt.Sprintf("ns-%d", i), labels))
+		for i := range tt.n {
+			s.Security.Namespaces = append(s.Security.Namespaces, labelled(fmt.Sprintf("ns-%d", i), map[string]string{tt.label: tt.value}))
 		}
 		fix := one(t, judgedAgain(s), "EGR059").Fix
-		byLabel := strings.Contains(fix, "istio-injection: enabled")
-		if byName := strings.Contains(fix, "- ns-7\n"); byLabel == byName || byLabel != (labels["istio.io/rev"] == "") {
-			t.Errorf("%v: by label %t, by name %t:\n%s", labels, byLabel, byName, fix)
+		byLabel, byName := strings.Contains(fix, "istio-injection: enabled"), strings.Contains(fix, "- ns-7\n")
+		if byLabel != tt.byLabel || byName == tt.byLabel {
+			t.Errorf("%+v: by label %t, by name %t:\n%s", tt, byLabel, byName, fix)
 		}
 	}
 }
@@ -181,6 +185,14 @@ func TestPrintedObjectsMend(t *testing.T) {
 		if again := only(judgedAgain(s), code); len(again) > 0 {
 			t.Errorf("%s: %+v", code, again)
 		}
+	}
+}
+
+// TestManifestOfNothing: what cannot be written says so, and is no command that applies nothing.
+func TestManifestOfNothing(t *testing.T) {
+	t.Parallel()
+	if text := applyText(manifest{Spec: fields{"x": make(chan int)}}); !strings.Contains(text, "unsupported type") {
+		t.Error(text)
 	}
 }
 

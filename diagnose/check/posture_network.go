@@ -151,15 +151,12 @@ func (p *posture) needs(namespace string) []need {
 	var out []need
 	paths := p.seen(p.paths, namespace)
 	for _, g := range gateways(paths) {
-		for i := range p.s.Security.Workloads {
-			w := &p.s.Security.Workloads[i]
-			if !w.Router || w.Namespace != g.Gateway.Namespace || !slices.ContainsFunc(g.Want.Pods, func(pod podOf) bool { return pod.Name == w.Pod }) {
-				continue
-			}
-			for _, port := range ports(paths, g) {
-				out = append(out, need{"gateway " + g.Gateway.String(), call{pod: w, protocol: "TCP", port: port}})
-			}
-			break
+		pods := p.podsOf(g)
+		if len(pods) == 0 {
+			continue
+		}
+		for _, port := range ports(paths, g) {
+			out = append(out, need{"gateway " + g.Gateway.String(), call{pod: pods[0], protocol: "TCP", port: port}})
 		}
 	}
 	if pod, port := p.dnsPod(); pod != nil {
@@ -175,12 +172,12 @@ func (p *posture) needs(namespace string) []need {
 func ports(paths []*trace.Path, g *trace.Path) []int {
 	var out []int
 	for _, path := range paths {
-		port, ok := g.Want.Target(path.Port)
-		if ok && port > 0 && path.Gateway == g.Gateway && !slices.Contains(out, port) {
+		if port, _ := g.Want.Target(path.Port); port != 0 && path.Gateway == g.Gateway {
 			out = append(out, port)
 		}
 	}
-	return out
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // cutOff finds the namespaces whose pods are kept from what they need.
@@ -188,7 +185,7 @@ func (p *posture) cutOff() []Finding {
 	var out []Finding
 	for _, namespace := range p.namespaces {
 		needs := p.needs(namespace)
-		var kept byMaker
+		var kept, alike byMaker // all that lack something, and those of them that lack what the first does
 		var first need
 		var side string
 		for _, w := range p.workloads[namespace] {
@@ -203,12 +200,15 @@ func (p *posture) cutOff() []Finding {
 				if first.what == "" {
 					first, side = n, by
 				}
+				if n.what == first.what {
+					alike.add(w, "")
+				}
 				kept.add(w, fmt.Sprintf("policies for %s traffic do not let it reach %s, %s", direction(by), n.what, n.call))
 				break
 			}
 		}
 		if first.what != "" {
-			out = append(out, p.cut(namespace, first, side, &kept))
+			out = append(out, p.cut(namespace, first, side, alike.names(), kept.evidence()))
 		}
 	}
 	return out
@@ -221,11 +221,11 @@ func direction(policyType string) string {
 	return "outgoing"
 }
 
-func (p *posture) cut(namespace string, first need, side string, kept *byMaker) Finding {
+func (p *posture) cut(namespace string, first need, side, who string, evidence []string) Finding {
 	f := Finding{
 		Object:   &Object{Kind: "Namespace", Name: namespace},
-		Message:  fmt.Sprintf("NetworkPolicies keep %s of namespace %s from %s", kept.names(), namespace, first.what),
-		Evidence: append(kept.evidence(), enforcement),
+		Message:  fmt.Sprintf("NetworkPolicies keep %s of namespace %s from %s", who, namespace, first.what),
+		Evidence: append(evidence, enforcement),
 		Fix:      p.hold(namespace),
 	}
 	if side == ingressType {

@@ -173,6 +173,7 @@ spec:
   - ports: [{port: 443}]
   - to: [{ipBlock: {cidr: 8.8.8.8/32}}, {podSelector: {}}, {ipBlock: {cidr: 1.1.1.0/24}}]
   - to: [{ipBlock: {cidr: 9.9.9.9/32}}]
+  - ports: [{port: 53, protocol: UDP}]
 ---
 metadata: {name: q}
 spec: {policyTypes: [Egress], egress: [{}]}
