@@ -59,6 +59,7 @@ EGR050 fail: authorizationpolicies
 EGR051 skip
 EGR052 skip
 EGR053 warn: serviceentries
+EGR055 fail
 EGR056 fail
 EGR057 fail: sets
 EGR058 unknown

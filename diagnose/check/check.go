@@ -131,6 +131,7 @@ func judge(s *snapshot.Snapshot, p *trace.Path, table []Check) []Finding {
 		}
 		out = append(out, found...)
 	}
+	out = append(out, upToDate(s, p, explained))
 	return append(out, rest(p, explained)...)
 }
 

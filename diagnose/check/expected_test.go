@@ -102,6 +102,7 @@ var expected = map[string]struct {
 	"EGR041":                      {[]string{tls + " passthrough"}, []string{"skip EGR052 " + tls, "warn EGR041 " + tls}},
 	"EGR046":                      {[]string{wiki + " sni-dynamic"}, []string{"fail EGR046 " + wiki}},
 	"EGR053":                      {[]string{tls + " passthrough"}, []string{"skip EGR052 " + tls, "warn EGR053 " + tls}},
+	"EGR055":                      {[]string{tls + " passthrough set default/demo"}, []string{"fail EGR055 " + tls}},
 	"EGR006":                      {[]string{tls + " passthrough"}, []string{"skip EGR052 " + tls, "warn EGR006 " + tls}},
 	"EGR019-mesh-only":            {[]string{tls + " passthrough"}, []string{"fail EGR019 " + tls}},
 	"EGR029":                      {[]string{demands + " tls-origination"}, []string{"skip EGR052 " + demands, "warn EGR029 " + demands}},

@@ -57,6 +57,7 @@ var byHand = map[Code]string{
 	"EGR038": "kubectl -n trace-egress exec gw-",
 	"EGR041": "kubectl -n istio-system exec istio-egressgateway-",
 	"EGR043": "kubectl -n istio-system edit envoyfilter sni",
+	"EGR055": "kubectl -n istio-system rollout restart deployment/istio-egressgateway",
 	"EGR047": "kubectl -n istio-system edit deployment/istio-egressgateway",
 }
 

@@ -55,6 +55,7 @@ func known() []Check {
 		noAccessLog,               // EGR051
 		counterNotRecorded,        // EGR052
 		entriesDiffer,             // EGR053
+		changeMissed,              // EGR055
 	}
 }
 

@@ -69,8 +69,8 @@ func spec(t *testing.T, o any) map[string]any {
 // TestObjectsOfAllKinds decodes one object of each kind as an API server gives it, with fields that nobody reads.
 func TestObjectsOfAllKinds(t *testing.T) {
 	t.Parallel()
-	const meta = `"metadata":{"namespace":"a","name":"o","uid":"1","resourceVersion":"2","generation":3,"creationTimestamp":"2026-11-21T00:00:00Z","labels":{"l":"v"},"managedFields":[{"manager":"m"}]}`
-	wantMeta := Meta{Namespace: "a", Name: "o", Created: "2026-11-21T00:00:00Z", Labels: map[string]string{"l": "v"}}
+	const meta = `"metadata":{"namespace":"a","name":"o","uid":"1","resourceVersion":"2","generation":3,"creationTimestamp":"2026-11-21T00:00:00Z","labels":{"l":"v"},"managedFields":[{"manager":"m","time":"2026-11-21T01:00:00Z","fieldsV1":{"f:spec":{}}}]}`
+	wantMeta := Meta{Namespace: "a", Name: "o", Created: "2026-11-21T00:00:00Z", Labels: map[string]string{"l": "v"}, Writes: []Write{{Time: "2026-11-21T01:00:00Z"}}}
 	decode := func(text string, into interface{ GetMeta() Meta }) {
 		t.Helper()
 		if err := json.Unmarshal([]byte(`{"apiVersion":"x/v1","kind":"K",`+meta+`,"status":{"conditions":[]},"spec":`+text+`}`), into); err != nil {

@@ -1,6 +1,9 @@
 package snapshot
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // The object types hold those fields of Istio's and Kubernetes' objects that decide about egress, with the field names that the
 // API server uses, so that an object from there can be decoded as it is.
@@ -11,6 +14,24 @@ type Meta struct {
 	Name      string            `json:"name"`
 	Created   string            `json:"creationTimestamp,omitempty"` // RFC 3339; the older of two Gateways wins
 	Labels    map[string]string `json:"labels,omitempty"`
+	Writes    []Write           `json:"managedFields,omitempty"`
+}
+
+// Write is when somebody wrote an object last: one entry of the managed fields, without the fields.
+type Write struct {
+	Time        string `json:"time,omitempty"` // RFC 3339
+	Subresource string `json:"subresource,omitempty"`
+}
+
+// Changed is when anybody wrote the object last, its status left out; zero if that is not known.
+func (m Meta) Changed() time.Time {
+	var last time.Time
+	for _, w := range append([]Write{{Time: m.Created}}, m.Writes...) {
+		if t, err := time.Parse(time.RFC3339, w.Time); err == nil && w.Subresource == "" && t.After(last) {
+			last = t
+		}
+	}
+	return last
 }
 
 // String is NAMESPACE/NAME.
