@@ -2,8 +2,6 @@ package plugin
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -11,12 +9,10 @@ import (
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/report"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/gather"
 	"github.com/kubectl-egress/kubectl-egress/kube"
 )
-
-// checkEvery is how often check --wait looks again.
-const checkEvery = time.Second
 
 type checkCommand struct {
 	tool    *tool
@@ -64,7 +60,7 @@ func newCheck(t *tool) *cobra.Command {
 	}
 	c.output = choose(cmd, "output", "o", "How the report is printed", formats...)
 	c.failOn = choose(cmd, "fail-on", "", "What makes the exit code other than 0; warning: warnings too", "failure", "warning")
-	f.BoolVar(&c.wait, "wait", false, "Look again until nothing fails")
+	f.BoolVar(&c.wait, "wait", false, "Look again until nothing fails; stops early if only a change of an object or a right can mend it, and for 15s there was none")
 	f.DurationVar(&c.timeout, "timeout", defaultWait, "How long to wait")
 	f.StringArrayVar(&c.from, "from", nil, "Diagnose files instead of a cluster: a capture, an archive of istioctl bug-report, Envoy's config_dump of a sidecar and "+
 		"of a gateway, or YAML of objects; a folder stands for the files in it, - for stdin. May be given more than once")
@@ -163,59 +159,26 @@ func (c *checkCommand) run(ctx context.Context) error {
 	defer client.Close()
 	options.Gather = c.gather.options(client)
 	options.Probe = c.probes(client)
-	look := func(ctx context.Context) (report.Report, error) {
-		done := c.tool.status("following the paths")
-		defer done()
-		return diagnose.Check(ctx, client, options)
-	}
 	if c.wait {
-		return c.until(ctx, look)
+		return c.until(ctx, func(ctx context.Context) (report.Report, *snapshot.Snapshot, error) {
+			defer c.tool.status("following the paths")()
+			start := time.Now()
+			s, err := gather.Gather(ctx, client, options.Gather)
+			if err != nil {
+				return report.Report{}, nil, err
+			}
+			r, err := diagnose.Judge(s, options)
+			r.Took = time.Since(start)
+			return r, s, err
+		})
 	}
-	r, err := look(ctx)
+	done := c.tool.status("following the paths")
+	r, err := diagnose.Check(ctx, client, options)
+	done()
 	if err != nil {
 		return err
 	}
 	return c.print(r)
-}
-
-// until looks again and again, once at least, until nothing fails. When the time is over it prints the last report, whose exit code
-// is that of a time-out then.
-func (c *checkCommand) until(ctx context.Context, look func(context.Context) (report.Report, error)) error {
-	waiting, stop := context.WithTimeout(ctx, c.timeout)
-	defer stop()
-	tick := time.NewTicker(checkEvery)
-	defer tick.Stop()
-	last, err := look(ctx)
-	for err == nil && last.ExitCode != report.Fine {
-		select {
-		case <-waiting.Done():
-			return c.timedOut(ctx, last)
-		case <-tick.C:
-		}
-		var next report.Report
-		next, err = look(waiting)
-		if err != nil && waiting.Err() != nil {
-			return c.timedOut(ctx, last)
-		}
-		last = next
-	}
-	if err != nil {
-		return err
-	}
-	return c.print(last)
-}
-
-// timedOut prints the last that was seen. If it was a signal that ended the waiting, that is what the exit code says.
-func (c *checkCommand) timedOut(ctx context.Context, last report.Report) error {
-	if err := context.Cause(ctx); err != nil {
-		return fmt.Errorf("waiting until nothing fails: %w", err)
-	}
-	last.ExitCode = exitTimeout
-	if err := c.print(last); !errors.As(err, new(verdict)) {
-		return err
-	}
-	c.tool.note("timed out: not all is well after %s", c.timeout)
-	return verdict(exitTimeout)
 }
 
 // print writes the report and makes its exit code the program's.

@@ -34,6 +34,7 @@ type Check struct {
 	Hop      egress.Hop
 	Direct   bool              // it is about paths without a gateway as well
 	Logs     bool              // it judges by what proxies have logged: where no log was asked for, it is not asked either
+	Stays    bool              // objects that are there are wrong: it fails until somebody changes one, whatever pods and proxies do
 	Needs    []snapshot.Source // if one of these was not read, the result is Unknown and Run is not called
 	// Run is nil for the checks that are about no single path or about what the others leave, those of security among them.
 	Run func(*snapshot.Snapshot, trace.Path) []Finding
@@ -60,6 +61,7 @@ type Finding struct {
 	Message  string  // one sentence that names the object and the values
 	Evidence []string
 	Fix      string // a command that mends it when followed; may have several lines
+	Stays    bool   // time does not mend it: an object is to be changed, or a right is missing
 
 	explains []*trace.Leg
 }
@@ -166,13 +168,14 @@ func (c Check) finding(p *trace.Path, f Finding) Finding {
 	if p != nil {
 		f.Path = p.String()
 	}
+	f.Stays = f.Stays || c.Stays && f.State == Fail
 	return f
 }
 
 // notRead is what a check says that needs what is not there: nothing is known, or, where files were given instead of a cluster and
 // it is not among them, nothing is to be judged.
 func notRead(source snapshot.Source, st snapshot.State) Finding {
-	f := Finding{State: Unknown, Message: unread(source, st)}
+	f := Finding{State: Unknown, Message: unread(source, st), Stays: st.Kind == snapshot.Forbidden}
 	if st.Kind == snapshot.NotGiven {
 		f.State = Skip
 	}

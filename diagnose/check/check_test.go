@@ -114,6 +114,7 @@ func TestBrokenSet(t *testing.T) {
 		Object:  &Object{Kind: "ConfigMap", Namespace: "shop", Name: "egress-news", Field: "data.set.yaml"},
 		Message: "the declaration of set shop/news cannot be read: line 3: unknown field",
 		Fix:     "kubectl -n shop edit configmap egress-news",
+		Stays:   true,
 	}
 	if diff := cmp.Diff(want, f, cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".explains" }, cmp.Ignore())); diff != "" {
 		t.Errorf("-want +got\n%s", diff)

@@ -113,6 +113,7 @@ var httpProtocolOnTLSPort = Check{
 	Severity: Fail,
 	Hop:      egress.AtSidecar,
 	Direct:   true,
+	Stays:    true,
 	Needs:    []snapshot.Source{snapshot.ServiceEntries},
 	Run: func(s *snapshot.Snapshot, p trace.Path) []Finding {
 		if p.Protocol != egress.ProtocolTLS {

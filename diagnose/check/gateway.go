@@ -44,6 +44,7 @@ var tlsRouteOnEndingServer = Check{
 	Title:    "tls route on a server that ends TLS",
 	Severity: Fail,
 	Hop:      egress.AtGateway,
+	Stays:    true,
 	Needs:    onGateway,
 	Run: func(s *snapshot.Snapshot, p trace.Path) []Finding {
 		legs := stopped(&p, egress.AtGateway, trace.NoListener, trace.NoChain)
@@ -98,6 +99,7 @@ var gatewayInOtherNamespace = Check{
 	Title:    "Gateway of another namespace named without it",
 	Severity: Fail,
 	Hop:      egress.AtGateway,
+	Stays:    true,
 	Needs:    onGateway,
 	Run: func(s *snapshot.Snapshot, p trace.Path) []Finding {
 		legs := stopped(&p, egress.AtGateway, missing...)
@@ -179,6 +181,7 @@ var serverRefusesNamespace = Check{
 	Title:    "Gateway does not admit the VirtualService's namespace",
 	Severity: Fail,
 	Hop:      egress.AtGateway,
+	Stays:    true,
 	Needs:    onGateway,
 	Run: func(s *snapshot.Snapshot, p trace.Path) []Finding {
 		legs := stopped(&p, egress.AtGateway, missing...)
@@ -219,6 +222,7 @@ var routesNotExported = Check{
 	Title:    "VirtualService not exported to the gateway",
 	Severity: Fail,
 	Hop:      egress.AtGateway,
+	Stays:    true,
 	Needs:    onGateway,
 	Run: func(s *snapshot.Snapshot, p trace.Path) []Finding {
 		legs := stopped(&p, egress.AtGateway, missing...)

@@ -16,6 +16,7 @@ var resolutionNone = Check{
 	Title:    "resolution NONE behind a gateway",
 	Severity: Fail,
 	Hop:      egress.AtOutside,
+	Stays:    true,
 	Needs:    []snapshot.Source{snapshot.ServiceEntries},
 	Run: func(s *snapshot.Snapshot, p trace.Path) []Finding {
 		legs := slices.DeleteFunc(stopped(&p, egress.AtGateway, trace.NoEndpoint), func(l *trace.Leg) bool {
@@ -91,6 +92,7 @@ var entryNotExported = Check{
 	Title:    "ServiceEntry not exported to the gateway",
 	Severity: Fail,
 	Hop:      egress.AtGateway,
+	Stays:    true,
 	Needs:    []snapshot.Source{snapshot.ServiceEntries},
 	Run: func(s *snapshot.Snapshot, p trace.Path) []Finding {
 		legs := stopped(&p, egress.AtGateway, trace.NoCluster)

@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/trace"
@@ -47,6 +48,7 @@ func rest(p *trace.Path, explained map[*trace.Leg]bool) []Finding {
 	if len(unknown) > 0 {
 		f := because(unknown)
 		f.State, f.Hop, f.Message, f.Evidence = Unknown, unknown[0].Hop, unknown[0].Stop.Says, evidence(unknown[1:])
+		f.Stays = slices.ContainsFunc(unknown, func(l *trace.Leg) bool { return l.Proxy.State.Kind == snapshot.Forbidden })
 		out = append(out, unexplained.finding(p, f))
 	}
 	if len(out) == 0 {
@@ -79,6 +81,7 @@ var setUnreadable = Check{
 	Title:    "declaration of a set cannot be read",
 	Severity: Fail,
 	Hop:      egress.AtWorkload,
+	Stays:    true,
 	Needs:    []snapshot.Source{snapshot.Sets},
 	Why: "The ConfigMap that stands for a set holds what was declared, under data.set.yaml. Somebody has changed it so that it cannot be " +
 		"understood; the set's objects may still be in force, but nothing can be said of them as a set, nor can the set be changed.",

@@ -17,6 +17,7 @@ var serverNameUnknown = Check{
 	Title:    "server name sent by the sidecar is not the gateway's",
 	Severity: Fail,
 	Hop:      egress.AtGateway,
+	Stays:    true,
 	Needs:    []snapshot.Source{snapshot.Gateways, snapshot.VirtualServices, snapshot.DestinationRules},
 	Run: func(s *snapshot.Snapshot, p trace.Path) []Finding {
 		legs := slices.DeleteFunc(stopped(&p, egress.AtGateway, trace.NoChain), func(l *trace.Leg) bool {
@@ -59,6 +60,7 @@ var matchOnTargetPort = Check{
 	Title:    "match on a port that is not the Gateway's",
 	Severity: Fail,
 	Hop:      egress.AtGateway,
+	Stays:    true,
 	Needs:    onGateway,
 	Run: func(s *snapshot.Snapshot, p trace.Path) []Finding {
 		legs := stopped(&p, egress.AtGateway, missing...)
@@ -135,6 +137,7 @@ var sameHostTwice = Check{
 	Title:    "two Gateways clash on the same port of the same pods",
 	Severity: Fail,
 	Hop:      egress.AtGateway,
+	Stays:    true,
 	Needs:    onGateway,
 	Run: func(s *snapshot.Snapshot, p trace.Path) []Finding {
 		legs := stopped(&p, egress.AtGateway, trace.NoListener, trace.NoChain, trace.NoRoute, trace.Answered, trace.PlainToTLS, trace.TLSToPlain)

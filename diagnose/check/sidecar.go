@@ -65,6 +65,7 @@ func bindToMesh(s *snapshot.Snapshot, p *trace.Path, f *Finding) {
 		f.Message = fmt.Sprintf("no VirtualService leads %s to gateway %s", p, p.Gateway)
 		f.Fix = createRoutes(s, p)
 	}
+	f.Stays = len(toward) > 0 // else the one that leads there may be on its way
 	if fix, ok := setOf(p); ok && len(toward) == 0 {
 		f.Fix = fix
 	}

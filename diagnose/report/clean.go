@@ -14,7 +14,7 @@ func cleanCommand(s string) string { return egress.PlainLines(s) }
 func finding(f check.Finding) Finding {
 	out := Finding{
 		Code: f.Code, Title: f.Title, State: f.State, Hop: f.Hop, Path: clean(f.Path), Message: clean(f.Message), Fix: cleanCommand(f.Fix),
-		Evidence: make([]string, 0, len(f.Evidence)),
+		Evidence: make([]string, 0, len(f.Evidence)), Stays: f.Stays,
 	}
 	if o := f.Object; o != nil {
 		out.Object = check.Object{Kind: clean(o.Kind), Namespace: clean(o.Namespace), Name: clean(o.Name), Field: clean(o.Field)}

@@ -69,6 +69,7 @@ type Finding struct {
 	Message  string       `json:"message"`
 	Evidence []string     `json:"evidence"`
 	Fix      string       `json:"fix"` // a command that mends it when followed; may have several lines
+	Stays    bool         `json:"-"`   // time does not mend it, see check.Finding
 }
 
 // Summary counts findings by state.

@@ -73,7 +73,8 @@ func (w *Walker) Walk(p egress.Path) Path {
 	}
 	w.bystanders(&out, onward)
 	if len(out.Legs) == 0 {
-		out.Legs = append(out.Legs, Leg{Hop: egress.AtSidecar, Proxy: &snapshot.Proxy{}, Stop: w.nobody()})
+		none := &snapshot.Proxy{State: w.s.State(snapshot.Pods)} // why there is none may be that pods could not be read
+		out.Legs = append(out.Legs, Leg{Hop: egress.AtSidecar, Proxy: none, Stop: w.nobody()})
 	}
 	out.Legs = append(out.Legs, onward...)
 	return out
