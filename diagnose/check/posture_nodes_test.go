@@ -16,7 +16,7 @@ import (
 // NAME:cordoned for one that takes no new pods, NAME:prepared for one that a fix has labelled and tainted.
 func nodes(text string) []snapshot.Node {
 	var out []snapshot.Node
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		name, what, _ := strings.Cut(word, ":")
 		node := snapshot.Node{Meta: snapshot.Meta{Name: name}}
 		key, effect := dedicated, what

@@ -131,8 +131,8 @@ func (n *network) allowsPeer(p *snapshot.NetworkPolicy, peers []snapshot.PolicyP
 		switch {
 		case peer.IPBlock != nil && pod != nil:
 			return slices.ContainsFunc(pod.IPs, func(ip string) bool {
-				a, err := netip.ParseAddr(ip)
-				return err == nil && holds(peer.IPBlock, a)
+				a, _ := netip.ParseAddr(ip) // the zero address, of what is none, is in no block
+				return holds(peer.IPBlock, a)
 			})
 		case peer.IPBlock != nil:
 			return holds(peer.IPBlock, addr)
@@ -160,8 +160,8 @@ func (n *network) namespaceLabels(name string) map[string]string {
 // holds says whether an address is in a block and in none of its exceptions.
 func holds(b *snapshot.IPBlock, a netip.Addr) bool {
 	in := func(cidr string) bool {
-		p, err := netip.ParsePrefix(cidr)
-		return err == nil && p.Contains(a.Unmap())
+		p, _ := netip.ParsePrefix(cidr) // what is no block holds nothing
+		return p.Contains(a.Unmap())
 	}
 	return in(b.CIDR) && !slices.ContainsFunc(b.Except, in)
 }

@@ -45,7 +45,7 @@ func (p *posture) unknownHosts() []Finding {
 				}
 				pass.add(w, "its sidecar passes unknown hosts through"+held)
 			}
-			if mode := p.outbound(by); mode != registryOnly && len(pass.makers) > 0 {
+			if mode := p.outbound(by); mode != registryOnly {
 				out = append(out, p.lax(namespace, by, mode, state, &pass))
 			}
 		}

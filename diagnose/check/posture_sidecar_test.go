@@ -6,94 +6,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
 )
-
-// sidecars reads Sidecar objects as people write them.
-func sidecars(t *testing.T, text string) []snapshot.Sidecar {
-	t.Helper()
-	var out []snapshot.Sidecar
-	if err := yaml.Unmarshal([]byte(text), &out); err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
-
-// TestUnknownHosts: which object decides about a pod, as Istio has it.
-func TestUnknownHosts(t *testing.T) {
-	t.Parallel()
-	const here = "egress-posture"
-	for name, tt := range map[string]struct {
-		sidecars string
-		mesh     string
-		want     string // of whom it is told, "" for nobody
-	}{
-		"the mesh's default":              {"[]", "", "Namespace " + here},
-		"the mesh says so":                {"[]", "ALLOW_ANY", "Namespace " + here},
-		"the mesh resolves names":         {"[]", "ALLOW_ANY_DYNAMIC_DNS", "Namespace " + here},
-		"the mesh refuses":                {"[]", "REGISTRY_ONLY", ""},
-		"the namespace refuses":           {"[{metadata: {name: default, namespace: " + here + "}, spec: {outboundTrafficPolicy: {mode: REGISTRY_ONLY}}}]", "", ""},
-		"refusing is a Sidecar's default": {"[{metadata: {name: default, namespace: " + here + "}, spec: {outboundTrafficPolicy: {}}}]", "", ""},
-		"a Sidecar about other things":    {"[{metadata: {name: default, namespace: " + here + "}, spec: {egress: [{hosts: ['./*']}]}}]", "REGISTRY_ONLY", ""},
-		"one that says nothing":           {"[{metadata: {name: default, namespace: " + here + "}, spec: {egress: [{hosts: ['./*']}]}}]", "", "Sidecar default"},
-		"the namespace lets out":          {"[{metadata: {name: d, namespace: " + here + "}, spec: {outboundTrafficPolicy: {mode: ALLOW_ANY}}}]", "REGISTRY_ONLY", "Sidecar d"},
-		"the root namespace refuses":      {"[{metadata: {name: default, namespace: istio-system}, spec: {outboundTrafficPolicy: {mode: REGISTRY_ONLY}}}]", "", ""},
-		"of the root one with a selector": {"[{metadata: {name: default, namespace: istio-system}, spec: {workloadSelector: {labels: {app: sleep}}, outboundTrafficPolicy: {mode: REGISTRY_ONLY}}}]", "", "Namespace " + here},
-		"of another namespace":            {"[{metadata: {name: default, namespace: other}, spec: {outboundTrafficPolicy: {mode: REGISTRY_ONLY}}}]", "", "Namespace " + here},
-		"the pod's own wins": {
-			"[{metadata: {name: default, namespace: " + here + "}, spec: {outboundTrafficPolicy: {mode: REGISTRY_ONLY}}}, {metadata: {name: sleep, namespace: " + here + "}, spec: {workloadSelector: {labels: {app: sleep}}, outboundTrafficPolicy: {mode: ALLOW_ANY}}}]",
-			"", "Sidecar sleep",
-		},
-		"another pod's does not": {
-			"[{metadata: {name: x, namespace: " + here + "}, spec: {workloadSelector: {labels: {app: x}}, outboundTrafficPolicy: {mode: ALLOW_ANY}}}]", "REGISTRY_ONLY", "",
-		},
-		"the older of two": {
-			"[{metadata: {name: a, namespace: " + here + ", creationTimestamp: '2026-02-01T00:00:00Z'}, spec: {outboundTrafficPolicy: {mode: ALLOW_ANY}}}, {metadata: {name: b, namespace: " + here + ", creationTimestamp: '2026-01-01T00:00:00Z'}, spec: {outboundTrafficPolicy: {mode: REGISTRY_ONLY}}}]",
-			"", "",
-		},
-	} {
-		got := ""
-		for _, f := range only(posed(t, "posture-open", func(s *snapshot.Snapshot) {
-			s.Objects.Sidecars, s.Facts.Config.OutboundTrafficPolicy = sidecars(t, tt.sidecars), tt.mesh
-		}), "EGR061") {
-			got += f.Object.Kind + " " + f.Object.Name
-			if f.State != Fail {
-				t.Errorf("%s: %s", name, f.State)
-			}
-		}
-		if got != tt.want {
-			t.Errorf("%s: %q, want %q", name, got, tt.want)
-		}
-	}
-}
-
-// TestUnknownHostsHeld: where policies hold the pods it only weakens.
-func TestUnknownHostsHeld(t *testing.T) {
-	t.Parallel()
-	f := one(t, posed(t, "posture-held", func(s *snapshot.Snapshot) { s.Objects.Sidecars = nil }), "EGR061")
-	if f.State != Warn || !strings.Contains(strings.Join(f.Evidence, " "), "NetworkPolicies hold it") || !strings.Contains(f.Fix, "kind: Sidecar") {
-		t.Errorf("%+v", f)
-	}
-	f = one(t, posed(t, "posture-held", func(s *snapshot.Snapshot) {
-		s.Objects.Sidecars[0].Spec.OutboundTrafficPolicy.Mode = "ALLOW_ANY"
-	}), "EGR061")
-	if want := `kubectl -n egress-posture patch sidecars.networking.istio.io default --type=json -p '[{"op":"add","path":"/spec/outboundTrafficPolicy","value":{"mode":"REGISTRY_ONLY"}}]'`; f.Fix != want {
-		t.Errorf("%s", f.Fix)
-	}
-}
-
-func TestUnknownHostsUnread(t *testing.T) {
-	t.Parallel()
-	f := one(t, posed(t, "posture-open", func(s *snapshot.Snapshot) {
-		s.Facts.Config.OutboundTrafficPolicy = ""
-		s.Facts.Unread = append(s.Facts.Unread, unreadSource{Source: "configmap istio-system/istio", Kind: "forbidden", Detail: "cannot get it"})
-	}), "EGR061")
-	if f.State != Unknown || !strings.Contains(f.Message, "configmap istio-system/istio could not be read (forbidden): cannot get it") {
-		t.Errorf("%+v", f)
-	}
-}
 
 // workload gives the pod of a capture by what made it.
 func workload(t testing.TB, s *snapshot.Snapshot, maker string) *snapshot.Workload {
@@ -215,7 +130,7 @@ func TestPastSidecar(t *testing.T) {
 		"a path's port, held":             {snapshot.Past{ExcludedPorts: "443"}, true, "warn excludeOutboundPorts", "NetworkPolicies hold it"},
 		"the API server's address":        {snapshot.Past{ExcludedRanges: "10.96.0.1/32"}, false, "", ""},
 		"an outside host's address":       {snapshot.Past{ExcludedRanges: "10.96.0.1/32,10.96.0.80/29"}, false, "fail excludeOutboundIPRanges", "at which the gateway finds an outside host"},
-		"public addresses":                {snapshot.Past{ExcludedRanges: "8.8.8.0/24"}, false, "fail excludeOutboundIPRanges", "such as 8.8.8.0"},
+		"public addresses":                {snapshot.Past{ExcludedRanges: "8.8.8.0/24"}, false, "fail excludeOutboundIPRanges", "such as 8.8.8.0\npod egress-posture/sleep-"},
 		"all that is not of the cluster":  {snapshot.Past{IncludedRanges: "10.244.0.0/16"}, false, "fail includeOutboundIPRanges", "other than 10.244.0.0/16"},
 		"all included":                    {snapshot.Past{IncludedRanges: "*"}, false, "", ""},
 		"none included":                   {snapshot.Past{IncludedRanges: snapshot.NoRanges}, false, "fail includeOutboundIPRanges", "other than none"},

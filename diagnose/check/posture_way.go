@@ -64,8 +64,8 @@ func examplePort(ports []snapshot.PolicyPort) (call, bool) {
 		switch {
 		case p.Port.Name != "": // addresses outside have no names for their ports
 			continue
-		case p.Port.Number == 0, c.port < tlsPort && last >= tlsPort:
-			c.port = tlsPort
+		case p.Port.Number == 0, last >= tlsPort:
+			c.port = max(c.port, tlsPort)
 		case c.port == dnsPort && last == dnsPort:
 			continue
 		case c.port == dnsPort:
@@ -95,10 +95,7 @@ func example(b *snapshot.IPBlock, hosts []netip.Addr) netip.Addr {
 			return a
 		}
 	}
-	block, err := netip.ParsePrefix(b.CIDR)
-	if err != nil {
-		return netip.Addr{}
-	}
+	block, _ := netip.ParsePrefix(b.CIDR) // what is no block holds nothing
 	not := slices.Clone(notPublic)
 	for _, e := range b.Except {
 		if p, err := netip.ParsePrefix(e); err == nil {
@@ -111,7 +108,7 @@ func example(b *snapshot.IPBlock, hosts []netip.Addr) netip.Addr {
 	}
 	slices.SortFunc(candidates, netip.Addr.Compare)
 	for _, a := range candidates {
-		if a.IsValid() && block.Contains(a) && !within(not, a) {
+		if block.Contains(a) && !within(not, a) {
 			return a
 		}
 	}

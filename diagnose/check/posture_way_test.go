@@ -100,6 +100,10 @@ func TestExamplePort(t *testing.T) {
 		"a name and a number":        {[]snapshot.PolicyPort{named, tcp(8080, 0)}, "TCP 8080"},
 		"DNS and QUIC":               {[]snapshot.PolicyPort{udp(53, 0), udp(443, 0)}, "UDP 443"},
 		"a range with the TLS port":  {[]snapshot.PolicyPort{tcp(1, 65535)}, "TCP 443"},
+		"a range up to the TLS port": {[]snapshot.PolicyPort{tcp(80, 443)}, "TCP 443"},
+		"the TLS port":               {[]snapshot.PolicyPort{tcp(443, 0)}, "TCP 443"},
+		"a range up to DNS":          {[]snapshot.PolicyPort{tcp(50, 53)}, "TCP 50"},
+		"below the TLS port":         {[]snapshot.PolicyPort{tcp(80, 442)}, "TCP 80"},
 		"a range above the TLS port": {[]snapshot.PolicyPort{tcp(8000, 9000)}, "TCP 8000"},
 		"a protocol":                 {[]snapshot.PolicyPort{{Protocol: "SCTP"}}, "SCTP 443"},
 	} {
