@@ -42,6 +42,7 @@ func TestFaultsOfRules(t *testing.T) {
 		{file: "EGR046"},
 		{file: "EGR048", rolls: "default/way-out"},
 		{file: "EGR053", state: "warn", url: tls},
+		{file: "EGR070", url: tls},
 	} {
 		t.Run(f.file, func(t *testing.T) { newCluster(t).ruled(f, strings.ReplaceAll(fault(t, f.file), "IMAGE", *image)) })
 	}

@@ -74,6 +74,7 @@ EGR066 warn: gateways destinationrules
 EGR067 warn: namespaces workloads authorizationpolicies
 EGR068 fail: gateways destinationrules
 EGR069 fail
+EGR070 fail: virtualservices
 `
 
 // TestAsked holds every check to what it is known to ask for. A new check is written down here along with its reasons to be unknown.

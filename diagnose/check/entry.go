@@ -30,7 +30,7 @@ var noServiceEntry = Check{
 		legs := append(stopped(&p, egress.AtSidecar, past...), stopped(&p, egress.AtGateway, trace.NoCluster)...)
 		legs = slices.DeleteFunc(legs, func(l *trace.Leg) bool {
 			through := l.Stop.Cluster == trace.Passthrough || l.Stop.Cluster == trace.BlackHole
-			return !unknown(l) || l.Hop == egress.AtSidecar && (!through || keptFrom(s, &p, l.Proxy.Namespace))
+			return !unknown(l) || l.Hop == egress.AtSidecar && (!through || keptFrom(s, &p, l.Proxy.Namespace) || carried(s, &p, l.Proxy.Namespace))
 		})
 		if len(legs) == 0 {
 			return nil
@@ -90,6 +90,32 @@ func keptFrom(s *snapshot.Snapshot, p *trace.Path, namespace string) bool {
 	toward := p.Wanted.Toward(string(p.Host), p.Port)
 	return len(toward) > 0 && toward[0].ForMesh() && unseenEntry(s, p, namespace) != nil &&
 		!slices.ContainsFunc(toward, func(l trace.Line) bool { return l.VirtualService.VisibleTo(s, namespace) })
+}
+
+// carried says whether clients of a namespace have the routes to the gateway although no entry names the wildcard: istiod makes chains
+// for the server names of a tls route wherever it makes a listener for some host of the VirtualService, as in the document "Egress
+// using Wildcard Hosts", where the one entry is that of the common host. Where there are proxies they have told that it has not.
+func carried(s *snapshot.Snapshot, p *trace.Path, namespace string) bool {
+	if !s.OnlyObjects() || !p.Host.IsWildcard() || p.Protocol != egress.ProtocolTLS {
+		return false
+	}
+	for _, l := range p.Wanted.Toward(string(p.Host), p.Port) {
+		for i := range s.Objects.ServiceEntries {
+			e := &s.Objects.ServiceEntries[i]
+			at := entryPort(e, p.Port)
+			if l.List != trace.TLSList || !l.ForMesh() || !l.VirtualService.VisibleTo(s, namespace) || !e.VisibleTo(s, namespace) ||
+				at < 0 || !slices.Contains([]string{"TLS", "HTTPS"}, strings.ToUpper(e.Spec.Ports[at].Protocol)) ||
+				len(e.Spec.Addresses) > 0 { // its listener is for those alone
+				continue
+			}
+			for _, h := range l.VirtualService.Spec.Hosts {
+				if slices.ContainsFunc(e.Spec.Hosts, func(host string) bool { return snapshot.HostCovers(h, host) }) {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 // unseenEntry is the host's entry, if clients of a namespace see none that has the port.

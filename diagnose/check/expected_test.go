@@ -118,6 +118,9 @@ var expected = map[string]struct {
 	"split-routes":  {[]string{shop + ":443 passthrough"}, []string{"skip EGR052 " + shop + ":443"}},
 	"EGR024-others": {[]string{shop + ":80 http"}, []string{"skip EGR052 " + shop + ":80", "warn EGR024 " + shop + ":80"}},
 	"EGR068":        {[]string{http + " http"}, []string{"fail EGR068 " + http}},
+	// routes for pods with labels that nobody has, and that the pod in question does not have
+	"EGR070":     {[]string{"gaps.byhand.test:443 passthrough"}, []string{"warn EGR070 gaps.byhand.test:443"}},
+	"EGR070-pod": {[]string{"gaps.byhand.test:443 passthrough"}, []string{"fail EGR070 gaps.byhand.test:443"}},
 	// the same and more by this tool
 	"set-direct":           {[]string{wiki + " direct set default/direct-wild"}, nil},
 	"set-tls-origination":  {[]string{http + " tls-origination set default/tls-orig-on"}, []string{"skip EGR052 " + http}},

@@ -94,7 +94,7 @@ func TestRegisterHost(t *testing.T) {
 		s.From = ""
 		s.Objects.ServiceEntries = captured.Load(t, "working-passthrough").Objects.ServiceEntries
 		s.Objects.ServiceEntries[0].Spec.ExportTo = []string{"shop"}
-		if f := finding(t, s, "EGR056"); f.State != Unknown || !strings.Contains(f.Message, "no running pod with a sidecar") {
+		if f := finding(t, s, "EGR056"); f.State != Unknown || !strings.Contains(f.Message, "the path is for none of the pods with a sidecar") {
 			t.Errorf("%+v", f)
 		}
 	})

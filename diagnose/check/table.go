@@ -76,5 +76,6 @@ func newer() []Check {
 		everybodyAllowed, // EGR067
 		filesNotThere,    // EGR068
 		requestElsewhere, // EGR069, about requests that are sent
+		routesForOthers,  // EGR070
 	}
 }

@@ -69,6 +69,10 @@ func TestObjectsAloneNeverFail(t *testing.T) {
 				t.Log("the routes lead to another gateway, which these proxies do not have: nothing to compare")
 				return
 			}
+			if name == "EGR070-pod" {
+				t.Log("the objects are for a namespace of which these proxies have none: nothing to compare")
+				return
+			}
 			if name == "EGR032" {
 				t.Log("the path has no gateway, and these proxies go through one: nothing to compare")
 				return

@@ -23,6 +23,9 @@ func Row(p *trace.Path) Path {
 	}
 	if out.unseen = unlooked(p); out.unseen {
 		out.Hops = unseenHops(p)
+		if p.Mode == egress.TLSOrigination || p.Mode == egress.MTLSOrigination {
+			out.leaves = "TLS" // as it is meant: no proxy tells
+		}
 		return out
 	}
 	sidecar := sidecarHop(p)

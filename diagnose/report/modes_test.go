@@ -123,6 +123,30 @@ func TestHopsNotKnown(t *testing.T) {
 	}
 }
 
+// TestObjectsAloneAreDrawn: of objects alone the way is drawn as they mean it, with nothing said of how it goes.
+func TestObjectsAloneAreDrawn(t *testing.T) {
+	t.Parallel()
+	for capture, want := range map[string]string{
+		"set-direct":           "  workload -> sidecar -SNI> outside",
+		"http-plain":           "  workload -> sidecar -> istio-egressgateway -HTTP> outside",
+		"working-passthrough":  "  workload -> sidecar -> istio-egressgateway -SNI> outside",
+		"set-tls-origination":  "  workload -> sidecar -> istio-egressgateway -TLS> outside",
+		"set-mtls-origination": "  workload -> sidecar -> istio-egressgateway -TLS> outside",
+		"set-sni-proxy":        "  workload -> sidecar -> gw -SNI> sni-proxy -SNI> outside",
+	} {
+		s := captured.Load(t, capture)
+		s.Proxies, s.States[snapshot.Pods] = nil, snapshot.State{Kind: snapshot.NotGiven}
+		paths := of(s).Paths
+		if len(paths) != 1 {
+			t.Errorf("%s: %d paths", capture, len(paths))
+			continue
+		}
+		if diff := cmp.Diff([]string{want}, drawn(paths[0], Options{})); diff != "" {
+			t.Errorf("%s: -want +got\n%s", capture, diff)
+		}
+	}
+}
+
 // TestHostsOfOthers: a dynamic forward proxy that several wildcards share tells of each only its own.
 func TestHostsOfOthers(t *testing.T) {
 	t.Parallel()

@@ -22,7 +22,7 @@ func TestSamples(t *testing.T) {
 		},
 		Samples: []snapshot.Sample{{Gateway: gateway, Looked: 12, Total: 80}, {Looked: 2, Total: 14}},
 	}
-	if text := human(r, Options{}); !strings.Contains(text, "\n12 of 80 pods of gateway ns/gw sampled; 2 of 14 pods with a sidecar sampled, one of a namespace\n2 paths") {
+	if text := human(r, Options{}); !strings.Contains(text, "\n12 of 80 pods of gateway ns/gw sampled; 2 of 14 pods with a sidecar sampled, at least one of a namespace\n2 paths") {
 		t.Error(text)
 	}
 	want := []string{

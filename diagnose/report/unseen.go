@@ -18,8 +18,11 @@ func unlooked(p *trace.Path) bool {
 // unseenHops are the stations of a path of which only objects are known: nothing is said of them.
 func unseenHops(p *trace.Path) []Hop {
 	names := []egress.Hop{egress.AtSidecar, egress.AtGateway, egress.AtOutside}
-	if p.Mode == egress.Direct {
+	switch p.Mode {
+	case egress.Direct:
 		names = []egress.Hop{egress.AtSidecar, egress.AtOutside}
+	case egress.SNIProxy:
+		names = []egress.Hop{egress.AtSidecar, egress.AtGateway, egress.AtSNIProxy, egress.AtOutside}
 	}
 	hops := make([]Hop, 0, len(names))
 	for _, name := range names {

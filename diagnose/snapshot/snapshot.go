@@ -127,7 +127,7 @@ type Sample struct {
 
 func (s Sample) String() string {
 	if s.Gateway == (egress.GatewayRef{}) {
-		return fmt.Sprintf("%d of %d pods with a sidecar sampled, one of a namespace", s.Looked, s.Total)
+		return fmt.Sprintf("%d of %d pods with a sidecar sampled, at least one of a namespace", s.Looked, s.Total)
 	}
 	return fmt.Sprintf("%d of %d pods of gateway %s sampled", s.Looked, s.Total, s.Gateway)
 }

@@ -126,6 +126,9 @@ func (w *Walker) nobody() *Stop {
 			return &Stop{Kind: NoWorkload, Step: "workload", Says: fmt.Sprintf("%s has no sidecar: what it sends is not Istio's to lead, and is not traced", p.Name())}
 		}
 	}
+	if slices.ContainsFunc(w.s.Proxies, func(p snapshot.Proxy) bool { return p.Role == snapshot.AtSidecar }) {
+		return &Stop{Kind: NoWorkload, Step: "workload", Says: "the path is for none of the pods with a sidecar that were looked at"}
+	}
 	return &Stop{Kind: NoWorkload, Step: "workload", Says: "there is no running pod with a sidecar to look at"}
 }
 
@@ -161,7 +164,7 @@ func (w *walker) concerns(p egress.Path, proxy *snapshot.Proxy) bool {
 		return true
 	}
 	return slices.ContainsFunc(toward, func(l Line) bool {
-		return l.VirtualService.VisibleTo(w.s, proxy.Namespace) && l.from(proxy)
+		return l.VirtualService.VisibleTo(w.s, proxy.Namespace) && l.From(proxy)
 	})
 }
 

@@ -41,9 +41,10 @@ func (l Line) ForMesh() bool { return slices.Contains(l.Gateways, snapshot.Mesh)
 // ForGateway says whether pods of that Gateway object follow the line.
 func (l Line) ForGateway(name string) bool { return slices.Contains(l.Gateways, name) }
 
-// from says whether the line is about traffic from that workload.
-func (l Line) from(p *snapshot.Proxy) bool {
-	if l.Match == nil {
+// From says whether the line is about traffic from that workload. Of a match of an http route that names gateways istiod does not look
+// at the source (seen with Istio 1.31); of tls and tcp routes it does.
+func (l Line) From(p *snapshot.Proxy) bool {
+	if l.Match == nil || l.List == HTTPList && len(l.Match.Gateways) > 0 {
 		return true
 	}
 	ns := l.Match.SourceNamespace

@@ -138,14 +138,20 @@ func TestLineFrom(t *testing.T) {
 	for _, tt := range []struct {
 		match *snapshot.RouteMatch
 		want  bool
+		http  bool // if it is one of an http route
 	}{
-		{nil, true},
-		{&snapshot.RouteMatch{}, true},
-		{&snapshot.RouteMatch{SourceNamespace: "a", SourceLabels: map[string]string{"app": "x"}}, true},
-		{&snapshot.RouteMatch{SourceNamespace: "b"}, false},
-		{&snapshot.RouteMatch{SourceLabels: map[string]string{"app": "y"}}, false},
+		{nil, true, true},
+		{&snapshot.RouteMatch{}, true, true},
+		{&snapshot.RouteMatch{SourceNamespace: "a", SourceLabels: map[string]string{"app": "x"}}, true, true},
+		{&snapshot.RouteMatch{SourceNamespace: "b"}, false, false},
+		{&snapshot.RouteMatch{SourceLabels: map[string]string{"app": "y"}}, false, false},
+		{&snapshot.RouteMatch{Gateways: []string{"mesh"}, SourceLabels: map[string]string{"app": "y"}}, false, true},
+		{&snapshot.RouteMatch{Gateways: []string{"mesh"}, SourceNamespace: "b"}, false, true},
 	} {
-		if got := (Line{Match: tt.match}).from(pod); got != tt.want {
+		if got := (Line{List: HTTPList, Match: tt.match}).From(pod); got != tt.http {
+			t.Errorf("http, %+v: %t", tt.match, got)
+		}
+		if got := (Line{Match: tt.match}).From(pod); got != tt.want {
 			t.Errorf("%+v: %t", tt.match, got)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/trace"
 	"github.com/kubectl-egress/kubectl-egress/kube"
 )
 
@@ -165,11 +166,12 @@ func (g *gatherer) workloads(ctx context.Context) ([]snapshot.Proxy, error) {
 		}
 		return []snapshot.Proxy{p.proxy(role)}, nil
 	}
-	byNamespace, total, err := g.firstOfEach(ctx)
+	routes := g.clients()
+	byNamespace, total, err := g.firstOfEach(ctx, routes)
 	if err != nil {
 		return nil, err
 	}
-	first := g.busyNamespaces()
+	first := g.busyNamespaces(routes)
 	names := make([]string, 0, len(byNamespace))
 	for n := range byNamespace {
 		names = append(names, n)
@@ -188,7 +190,9 @@ func (g *gatherer) workloads(ctx context.Context) ([]snapshot.Proxy, error) {
 	slices.Sort(names)
 	var out []snapshot.Proxy
 	for _, n := range names {
-		out = append(out, byNamespace[n])
+		for _, p := range byNamespace[n].some(g.o.MaxPods) {
+			out = append(out, *p)
+		}
 	}
 	if total > len(out) {
 		g.sample(snapshot.Sample{Looked: len(out), Total: total})
@@ -196,8 +200,8 @@ func (g *gatherer) workloads(ctx context.Context) ([]snapshot.Proxy, error) {
 	return out, nil
 }
 
-// busyNamespaces are those with sets and VirtualServices.
-func (g *gatherer) busyNamespaces() []string {
+// busyNamespaces are those with sets and VirtualServices, and those that routes name as that of their clients.
+func (g *gatherer) busyNamespaces(routes []trace.Line) []string {
 	var out []string
 	for _, set := range g.s.Sets {
 		out = append(out, set.Namespace)
@@ -205,14 +209,17 @@ func (g *gatherer) busyNamespaces() []string {
 	for i := range g.s.Objects.VirtualServices {
 		out = append(out, g.s.Objects.VirtualServices[i].Namespace)
 	}
+	for i := range routes {
+		out = append(out, routes[i].Match.SourceNamespace)
+	}
 	slices.Sort(out)
 	return slices.Compact(out)
 }
 
-// firstOfEach takes one ready meshed pod of every namespace, the first by name, and counts them all. Who may not list all may perhaps
-// list in one.
-func (g *gatherer) firstOfEach(ctx context.Context) (out map[string]snapshot.Proxy, total int, err error) {
-	out = map[string]snapshot.Proxy{}
+// firstOfEach takes one ready meshed pod of every namespace, the first by name, and the first for whom each kind of routes is, and
+// counts them all. Who may not list all may perhaps list in one.
+func (g *gatherer) firstOfEach(ctx context.Context, routes []trace.Line) (out map[string]sampled, total int, err error) {
+	out = map[string]sampled{}
 	read := func(namespace string) error {
 		total = 0
 		o := kube.ListOptions{Labels: meshedPods, Restart: func() { clear(out); total = 0 }}
@@ -225,9 +232,10 @@ func (g *gatherer) firstOfEach(ctx context.Context) (out map[string]snapshot.Pro
 				return nil
 			}
 			total++
-			if have, ok := out[p.Metadata.Namespace]; !ok || p.Metadata.Name < have.Pod {
-				out[p.Metadata.Namespace] = p.proxy(snapshot.AtSidecar)
+			if out[p.Metadata.Namespace] == nil {
+				out[p.Metadata.Namespace] = make(sampled, 1+len(routes))
 			}
+			out[p.Metadata.Namespace].take(&p, routes)
 			return nil
 		})
 	}

@@ -96,7 +96,7 @@ func TestSampling(t *testing.T) {
 	slices.Sort(s.Notes)
 	notes := []string{
 		"2 of 10 pods of gateway istio-system/egress-gateway sampled", "3 of 11 namespaces with meshed pods looked at",
-		"3 of 12 pods with a sidecar sampled, one of a namespace",
+		"3 of 12 pods with a sidecar sampled, at least one of a namespace",
 	}
 	samples := []snapshot.Sample{{Gateway: egress.GatewayRef{Namespace: "istio-system", Service: "egress-gateway"}, Looked: 2, Total: 10}, {Looked: 3, Total: 12}}
 	if diff := cmp.Diff(samples, s.Samples); diff != "" {
@@ -104,6 +104,40 @@ func TestSampling(t *testing.T) {
 	}
 	if diff := cmp.Diff(notes, s.Notes); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
+	}
+}
+
+// TestSourceLabels: where routes are for pods with labels or of a namespace, such a pod is looked at beside the first of its namespace,
+// and its namespace comes before those of which nothing tells.
+func TestSourceLabels(t *testing.T) {
+	t.Parallel()
+	labelled := func(namespace, name, labels string) string {
+		return strings.Replace(podText(namespace, name, name, ""), "app: x", labels, 1)
+	}
+	c := working(t)
+	c.lists["pods"] = labelled("b", "first", "app: x") + labelled("b", "second", "app: shop, tier: front") + labelled("b", "third", "app: shop, tier: front") +
+		labelled("b", "zero", "app: shop") + labelled("d", "d1", "app: x") + labelled("e", "e1", "app: x") + labelled("z", "z1", "app: shop, tier: front")
+	c.lists["virtualservices"] = `
+- metadata: {namespace: b, name: v}
+  spec: {hosts: [edition.cnn.com],
+    tls: [{match: [{sourceLabels: {app: shop, tier: front}}, {sourceLabels: {app: nobody}}], route: [{destination: {host: a}}]}],
+    tcp: [{match: [{sourceLabels: {tier: front, app: shop}}], route: [{destination: {host: a}}, {destination: {host: b}}]}],
+    http: [{match: [{sourceNamespace: z}], route: [{destination: {host: a}}]}]}`
+	for most, want := range map[int][]string{
+		8: {"sidecar b/first read", "sidecar b/second read", "sidecar d/d1 read", "sidecar e/e1 read", "sidecar z/z1 read"},
+		2: {"sidecar b/first read", "sidecar b/second read", "sidecar z/z1 read"},
+	} {
+		s := gathered(t, c, Options{MaxNamespaces: most, Facts: &mesh.Facts{}})
+		if diff := cmp.Diff(want, pods(s)); diff != "" {
+			t.Errorf("%d namespaces: -want +got\n%s", most, diff)
+		}
+		if want := []snapshot.Sample{{Looked: len(want), Total: 7}}; !cmp.Equal(want, s.Samples) {
+			t.Errorf("%+v", s.Samples)
+		}
+	}
+	s := gathered(t, c, Options{MaxPods: 1, Facts: &mesh.Facts{}})
+	if got := pods(s); len(got) != 4 || got[0] != "sidecar b/first read" {
+		t.Errorf("more than one of a namespace: %q", got)
 	}
 }
 
