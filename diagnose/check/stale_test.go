@@ -28,6 +28,11 @@ func TestChangeMissed(t *testing.T) {
 		"older than the configuration": {writes("2026-11-20T11:00:00Z", ""), "fail EGR056 " + tls},
 		"only its status is newer":     {writes("2026-11-21T12:53:00Z", "status"), "fail EGR056 " + tls},
 		"a moment newer":               {writes("2026-11-21T12:48:15Z", ""), "fail EGR056 " + tls},
+		"newer by just so much":        {writes("2026-11-21T12:48:20.099Z", ""), "fail EGR055 " + tls},
+		"newer by a second less":       {writes("2026-11-21T12:48:19Z", ""), "fail EGR056 " + tls},
+		"looked at as soon as can be":  {func(s *snapshot.Snapshot) { s.Taken = at(t, "2026-11-21T12:53:15Z") }, "fail EGR055 " + tls},
+		"looked at a second before":    {func(s *snapshot.Snapshot) { s.Taken = at(t, "2026-11-21T12:53:14Z") }, "fail EGR056 " + tls},
+		"the proxy could not be read":  {func(s *snapshot.Snapshot) { s.Proxies[0].State.Kind = snapshot.Failed }, "unknown EGR056 " + tls},
 		"just now":                     {func(s *snapshot.Snapshot) { s.Taken = at(t, "2026-11-21T12:53:05Z") }, "fail EGR056 " + tls},
 		"nobody knows when it changed": {func(s *snapshot.Snapshot) {
 			for _, m := range metas(s) {
@@ -67,6 +72,33 @@ func TestChangeMissed(t *testing.T) {
 				t.Errorf("%q, want %q", said(all), tt.want)
 			}
 		})
+	}
+}
+
+// TestChangeNotMissed: what another check explains is not for want of a change, however new the objects are.
+func TestChangeNotMissed(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"EGR001", "EGR013", "EGR023-tls", "working-passthrough"} {
+		s := captured.Load(t, name)
+		for _, m := range metas(s) {
+			m.Created, m.Writes = "", []snapshot.Write{{Time: s.Taken.Add(-time.Minute).Format(time.RFC3339)}}
+		}
+		for i := range s.Proxies {
+			c := &s.Proxies[i].Config
+			for j := range c.Listeners {
+				c.Listeners[j].Updated = s.Taken.Add(-time.Hour).Format(time.RFC3339)
+			}
+			c.Routes, c.Clusters = slices.Clone(c.Routes), slices.Clone(c.Clusters)
+			for j := range c.Routes {
+				c.Routes[j].Updated = ""
+			}
+			for j := range c.Clusters {
+				c.Clusters[j].Updated = ""
+			}
+		}
+		if _, all := diagnosis(s); !slices.Equal(said(all), expected[name].said) {
+			t.Errorf("%s: %q", name, said(all))
+		}
 	}
 }
 
