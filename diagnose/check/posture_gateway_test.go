@@ -163,37 +163,3 @@ func TestCallerNotKnown(t *testing.T) {
 		t.Errorf("%+v", found)
 	}
 }
-
-// TestOtherPort: a port that nothing leads to the gateway is told by what the sidecar really does with it.
-func TestOtherPort(t *testing.T) {
-	t.Parallel()
-	f := one(t, posed(t, "posture-open", nil), "EGR064")
-	if f.State != Fail || f.Object.Name != "de" || f.Object.Field != "spec.ports[0]" || !strings.Contains(f.Evidence[0], "to outbound|80||de.wikipedia.org") {
-		t.Errorf("%+v", f)
-	}
-	for _, want := range []string{"kind: Gateway", "kind: VirtualService", "  exportTo:\n  - .\n", "number: 80", "host: posture-gw.egress-posture.svc.cluster.local"} {
-		if !strings.Contains(f.Fix, want) {
-			t.Errorf("no %q in\n%s", want, f.Fix)
-		}
-	}
-	hold := func(s *snapshot.Snapshot) {
-		s.Security.NetworkPolicies = policies(t, "metadata: {name: p, namespace: egress-posture}\nspec: {policyTypes: [Egress]}")
-	}
-	if f := one(t, posed(t, "posture-open", hold), "EGR064"); f.State != Warn {
-		t.Errorf("%+v", f)
-	}
-	noPort := func(s *snapshot.Snapshot) { s.Facts.Gateways[0].Ports = s.Facts.Gateways[0].Ports[:0] }
-	if f := one(t, posed(t, "posture-open", noPort), "EGR064"); f.Fix != `kubectl -n egress-posture patch serviceentry de --type=json -p '[{"op":"remove","path":"/spec/ports/0"}]'` {
-		t.Errorf("%s", f.Fix)
-	}
-	otherProtocol := func(s *snapshot.Snapshot) {
-		for i := range s.Objects.ServiceEntries {
-			if e := &s.Objects.ServiceEntries[i]; e.Name == "de" {
-				e.Spec.Ports[0].Protocol = "MONGO"
-			}
-		}
-	}
-	if found := only(posed(t, "posture-open", otherProtocol), "EGR064"); len(found) > 0 {
-		t.Errorf("%+v", found)
-	}
-}
