@@ -37,6 +37,9 @@ func undone(set egress.Set, p egress.Path, leg *trace.Leg) string {
 		if leg.Stop.Kind == trace.NotSelected {
 			return ""
 		}
+		if !strings.Contains(leg.Stop.Says, leg.Proxy.Pod) {
+			return leg.Proxy.Name() + ": " + leg.Stop.Says // one of many may lack what the others have
+		}
 		return leg.Stop.Says
 	}
 	for i := range leg.Exits {

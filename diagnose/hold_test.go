@@ -123,7 +123,7 @@ func TestHoldParts(t *testing.T) {
 		s, set := bare(t, "set-sni-dynamic"), setOf(t, "set-sni-dynamic")
 		p := gatewayOf(t, s)
 		p.Config.Listeners = slices.DeleteFunc(p.Config.Listeners, func(l admin.Listener) bool { return l.Internal })
-		if says := leads(s, set); !strings.Contains(says, "no internal listener sni_listener_default_dynamic-on") {
+		if says := leads(s, set); !strings.HasPrefix(says, p.Name()+": there is no internal listener sni_listener_default_dynamic-on") {
 			t.Errorf("%q", says)
 		}
 		if says := rid(s, set); !strings.Contains(says, "still has cluster") {

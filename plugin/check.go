@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -194,7 +195,10 @@ func (c *checkCommand) print(r report.Report) error {
 		return err
 	}
 	for _, n := range r.Notes {
-		c.tool.note("%s", n)
+		told := func(s snapshot.Sample) bool { return n == s.String() }
+		if report.Format(c.output.value) != report.Human || !slices.ContainsFunc(r.Samples, told) {
+			c.tool.note("%s", n)
+		}
 	}
 	if r.ExitCode != report.Fine {
 		return verdict(r.ExitCode)

@@ -3,7 +3,26 @@ package plugin
 import (
 	"strings"
 	"testing"
+
+	"github.com/kubectl-egress/kubectl-egress/diagnose/report"
+	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
 )
+
+// TestNotesAreToldOnce: what a format says itself is not said on stderr again.
+func TestNotesAreToldOnce(t *testing.T) {
+	t.Parallel()
+	sample := snapshot.Sample{Looked: 2, Total: 14}
+	for format, want := range map[string]string{"human": "another\n", "json": sample.String() + "\nanother\n"} {
+		c, out := waiter(0)
+		c.output.value = format
+		if err := c.print(report.Report{Samples: []snapshot.Sample{sample}, Notes: []string{sample.String(), "another"}}); err != nil {
+			t.Fatal(err)
+		}
+		if errs := c.told(); errs != want || strings.Contains(out.String(), sample.String()) != (format == "human") {
+			t.Errorf("%s: stderr %q, stdout %q", format, errs, out)
+		}
+	}
+}
 
 func TestCheckAndCaptureFlags(t *testing.T) {
 	t.Parallel()

@@ -59,10 +59,14 @@ func (t *tool) columns() int {
 
 // noArguments refuses words after a command that takes none.
 func noArguments(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usagef(cmd, "%s takes flags only, but was given %q", cmd.Name(), args[0])
+	if len(args) == 0 {
+		return nil
 	}
-	return nil
+	meant := ""
+	if isHostName(args[0]) && cmd.Flags().Lookup("domains") != nil {
+		meant = "; did you mean --domains=" + args[0] + "?"
+	}
+	return usagef(cmd, "%s takes flags only, but was given %q%s", cmd.Name(), args[0], meant)
 }
 
 // helpCommands lists the subcommands by group, in the order in which they were added.

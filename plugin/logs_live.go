@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -57,13 +58,29 @@ func (c *logsCommand) live(ctx context.Context, client *kube.Client) error {
 	if err != nil {
 		return err
 	}
+	printed := &used{Writer: out.out}
+	out.out = printed
 	if err := errors.Join(logstream.Read(ctx, client, sources, options, out.take), out.end()); err != nil {
 		return err
 	}
-	if out.lines == 0 && facts.Config.AccessLogFile == "" && !c.noted(facts, "configmap") {
+	switch {
+	case out.lines == 0 && facts.Config.AccessLogFile == "" && !c.noted(facts, "configmap"):
 		c.tool.note("no access log line: the mesh configuration has none switched on (accessLogFile), and no Telemetry object may have either; see '%s explain EGR051'", c.tool.name)
+	case !printed.ever:
+		c.tool.note("no such line; lines of TLS connections are written when they end, and up to 10 s late")
 	}
 	return nil
+}
+
+// used knows whether anything was ever written.
+type used struct {
+	io.Writer
+	ever bool
+}
+
+func (u *used) Write(b []byte) (int, error) {
+	u.ever = true
+	return u.Writer.Write(b)
 }
 
 // noted says whether a source could not be read, and so says nothing.

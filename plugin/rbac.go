@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -146,7 +147,11 @@ func askers(cmd *cobra.Command, args []string) ([]kube.Command, error) {
 			if found, _, err := cmd.Root().Find(strings.Fields(a)); err == nil && found.HasParent() {
 				return nil, usagef(cmd, "%s asks no API server, so that it needs no rights", a)
 			}
-			return nil, usagef(cmd, "there is no command %q that asks the API server; there are %s", a, strings.Join(askerNames(), ", "))
+			meant := "there are " + strings.Join(askerNames(), ", ")
+			if near := egress.Nearest(a, askerNames()); near != "" {
+				meant = "did you mean " + strconv.Quote(near) + "?"
+			}
+			return nil, usagef(cmd, "there is no command %q that asks the API server; %s", a, meant)
 		}
 	}
 	return chosen, nil

@@ -157,6 +157,12 @@ func flagError(cmd *cobra.Command, err error) error {
 			err = fmt.Errorf("%w; did you mean --%s?", err, near)
 		}
 	}
+	if invalid, is := errors.AsType[*pflag.InvalidValueError](err); is {
+		name, value, why := invalid.GetFlag().Name, invalid.GetValue(), invalid.Unwrap()
+		if err = fmt.Errorf("--%s=%s: %w", name, value, why); invalid.GetFlag().Value.Type() == "duration" {
+			err = fmt.Errorf("--%s=%s is no length of time; give one with its unit: 90s, 10m, 2h", name, value)
+		}
+	}
 	return &usageError{err: err, help: cmd.CommandPath()}
 }
 
