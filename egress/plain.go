@@ -13,6 +13,14 @@ import (
 // no UTF-8 become U+FFFD. All text for people goes through it.
 func Plain(s string) string { return plain(s, func(r rune) bool { return r == '\n' || r == '\t' }) }
 
+// AppendPlain appends what Plain makes of the words, and takes no memory of its own where there is nothing to be made plain.
+func AppendPlain(b, words []byte) []byte {
+	if inert(words) {
+		return append(b, words...)
+	}
+	return append(b, Plain(string(words))...)
+}
+
 // PlainLines is Plain for text of several lines, whose ends it keeps.
 func PlainLines(s string) string { return plain(s, func(r rune) bool { return r == '\t' }) }
 
@@ -37,7 +45,7 @@ func plain(s string, spaces func(rune) bool) string {
 }
 
 // inert is most text: letters of ASCII.
-func inert(s string) bool {
+func inert[T string | []byte](s T) bool {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c > '~' {
 			return false

@@ -39,6 +39,16 @@ func TestPlain(t *testing.T) {
 	}
 }
 
+// TestAppendPlain: the same as Plain, behind what is there, and without memory of its own for most text.
+func TestAppendPlain(t *testing.T) {
+	t.Parallel()
+	for _, words := range []string{"", "edition.cnn.com", "Zürich", "\x1b[2J", "a\tb\nc", "\xff"} {
+		if got, want := string(AppendPlain([]byte("> "), []byte(words))), "> "+Plain(words); got != want {
+			t.Errorf("%q: %q, want %q", words, got, want)
+		}
+	}
+}
+
 // FuzzPlain: nothing that acts comes out, and once is enough.
 func FuzzPlain(f *testing.F) {
 	f.Add("a\x1b[0m\u009b\u202e\r\n\xff")

@@ -38,6 +38,7 @@ type logPrinter struct {
 	pod     []byte
 	ns      []byte
 	buffer  []byte
+	cells   cells
 	columns columns
 	lines   int // access log lines that were read
 	strange int // other lines
@@ -144,7 +145,8 @@ func (p *logPrinter) print(l *accesslog.Line) {
 	case formatJSON:
 		p.buffer = append(l.AppendJSON(p.buffer), '\n')
 	default:
-		p.buffer = p.columns.append(p.buffer, lineCells(l, p.format == formatWide))
+		p.cells.ofLine(l, p.format == formatWide)
+		p.buffer = p.columns.append(p.buffer, &p.cells)
 	}
 }
 
@@ -165,7 +167,8 @@ func (p *logPrinter) row(r accesslog.Row) error {
 	if p.format == formatJSON {
 		p.buffer = append(r.AppendJSON(p.buffer), '\n')
 	} else {
-		p.buffer = p.columns.append(p.buffer, rowCells(&r, p.format == formatWide))
+		p.cells.ofRow(&r, p.format == formatWide)
+		p.buffer = p.columns.append(p.buffer, &p.cells)
 	}
 	return nil
 }

@@ -192,13 +192,12 @@ func TestEveryWordIsPlain(t *testing.T) {
 	}
 }
 
-// TestNoAllocationPerLine: what is read, filtered and printed for programs leaves no garbage behind; what is put into words for people
-// has some strings a line, and no more. It is not parallel: it counts allocations.
+// TestNoAllocationPerLine: what is read, filtered and printed leaves no garbage behind. It is not parallel: it counts allocations.
 func TestNoAllocationPerLine(t *testing.T) {
 	const lines = 100
 	chunk := []byte(strings.Repeat(gatewayLine, lines))
 	s := logstream.Source{Kind: accesslog.Gateway, Namespace: "gw", Pod: "egress-1", Container: "istio-proxy"}
-	for format, most := range map[string]float64{formatJSON: 0, formatRaw: 0, "text": 10, formatWide: 13} {
+	for _, format := range []string{formatJSON, formatRaw, "text", formatWide} {
 		p, out, _ := printing(format, false, nil)
 		p.filter = accesslog.Filter{Hosts: []egress.Host{"edition.cnn.com"}}
 		p.sieve = p.filter.Sieve()
@@ -208,7 +207,7 @@ func TestNoAllocationPerLine(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
-		if got > most*lines {
+		if got > 0 {
 			t.Errorf("%s: %.0f allocations for %d lines", format, got, lines)
 		}
 		if n := bytes.Count(out.Bytes(), []byte("\n")); n != lines {

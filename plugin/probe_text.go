@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -17,10 +18,10 @@ func probeText(r probe.Result, unicode bool) string {
 	lines = append(lines, r.Asked())
 	name, from, to := 0, 0, 0
 	for _, h := range r.Hops {
-		name, from, to = max(name, len(h.Hop)), max(from, len(orDash([]byte(h.Local)))), max(to, len(orDash([]byte(h.Remote))))
+		name, from, to = max(name, len(h.Hop)), max(from, len(cmp.Or(h.Local, "-"))), max(to, len(cmp.Or(h.Remote, "-")))
 	}
 	for _, h := range r.Hops {
-		lines = append(lines, fmt.Sprintf("  %-*s  %-*s %s %-*s  %s", name, h.Hop, from, orDash([]byte(h.Local)), arrow, to, orDash([]byte(h.Remote)), h.What()))
+		lines = append(lines, fmt.Sprintf("  %-*s  %-*s %s %-*s  %s", name, h.Hop, from, cmp.Or(h.Local, "-"), arrow, to, cmp.Or(h.Remote, "-"), h.What()))
 	}
 	if r.Proof == probe.ByCounters {
 		for _, g := range r.Grown {
