@@ -9,6 +9,7 @@ const (
 	byHd  = "" // made by hand
 
 	demands = "mtls.example.com:80"
+	gaps    = "gaps.byhand.test:443"
 )
 
 // expected says what must be found in each capture: the paths with their modes, and every finding that is no pass. Istio's default
@@ -119,8 +120,13 @@ var expected = map[string]struct {
 	"EGR024-others": {[]string{shop + ":80 http"}, []string{"skip EGR052 " + shop + ":80", "warn EGR024 " + shop + ":80"}},
 	"EGR068":        {[]string{http + " http"}, []string{"fail EGR068 " + http}},
 	// routes for pods with labels that nobody has, and that the pod in question does not have
-	"EGR070":     {[]string{"gaps.byhand.test:443 passthrough"}, []string{"warn EGR070 gaps.byhand.test:443"}},
-	"EGR070-pod": {[]string{"gaps.byhand.test:443 passthrough"}, []string{"fail EGR070 gaps.byhand.test:443"}},
+	"EGR070":     {[]string{gaps + " passthrough"}, []string{"warn EGR070 " + gaps}},
+	"EGR070-pod": {[]string{gaps + " passthrough"}, []string{"fail EGR070 " + gaps}},
+	// the rule that clients use for the gateway is one for *.local; and the application's own TLS meets a gateway that ends Istio's
+	"EGR017-wide": {[]string{gaps + " passthrough"}, []string{"fail EGR017 " + gaps}},
+	"EGR023-wide": {[]string{gaps + " passthrough"}, []string{"fail EGR023 " + gaps}},
+	"EGR024-wide": {[]string{gaps + " passthrough"}, []string{"fail EGR024 " + gaps}},
+	"EGR024-own":  {[]string{gaps + " passthrough"}, []string{"fail EGR024 " + gaps}},
 	// the same and more by this tool
 	"set-direct":           {[]string{wiki + " direct set default/direct-wild"}, nil},
 	"set-tls-origination":  {[]string{http + " tls-origination set default/tls-orig-on"}, []string{"skip EGR052 " + http}},

@@ -32,17 +32,21 @@ var serverNameUnknown = Check{
 				continue
 			}
 			rule, path, tls := sender(s, &p, legs[0])
-			if tls != nil && slices.ContainsFunc(o.Server.Hosts, func(h string) bool { return tls.SNI != "" && serverCovers(h, tls.SNI) }) {
+			if rule != nil && tls == nil || tls != nil && slices.ContainsFunc(o.Server.Hosts, func(h string) bool { return tls.SNI != "" && serverCovers(h, tls.SNI) }) {
 				continue // the rule is right: it is the proxy that has not got it yet
 			}
 			f := because(legs)
 			f.Object = object("Gateway", o.Gateway.Meta, fmt.Sprintf("spec.servers[%d].hosts", o.Index))
 			f.Message = fmt.Sprintf("sidecars send server name %s, which is not among the hosts of Gateway %s (%s)",
 				sni, o.Gateway, strings.Join(o.Server.Hosts, ", "))
-			if tls != nil {
+			switch {
+			case isWide(rule):
+				f.Object = object("DestinationRule", rule.Meta, "spec.host")
+				f.Fix = beginning(s, &p, senderOf(&p, legs[0]))
+			case tls != nil:
 				f.Object = object("DestinationRule", rule.Meta, field(path+"/sni"))
 				f.Fix = patch(f.Object, add(path+"/sni", string(p.Host)))
-			} else {
+			default:
 				f.Fix = patch(f.Object, add(fmt.Sprintf("/spec/servers/%d/hosts/-", o.Index), "*"))
 			}
 			return []Finding{f}

@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/trace"
@@ -52,7 +53,7 @@ func found(s *snapshot.Snapshot, p *trace.Path, client, subset string) bool {
 // for one host are one rule. Without such a one it is the rule itself.
 func merged(s *snapshot.Snapshot, rules []*snapshot.DestinationRule, used *snapshot.DestinationRule, client, subset string) *snapshot.DestinationRule {
 	for _, d := range rules {
-		if d.Namespace == used.Namespace && d.VisibleTo(s, client) && hasSubset(d, subset) {
+		if d.Namespace == used.Namespace && isWide(d) == isWide(used) && d.VisibleTo(s, client) && hasSubset(d, subset) {
 			return d
 		}
 	}
@@ -64,7 +65,15 @@ func provideSubset(s *snapshot.Snapshot, p *trace.Path, f *Finding, subset strin
 	client := f.explains[0].Proxy.Namespace
 	having, rules := rulesFor(s, p, subset)
 	used := lookUp(s, rules, client, p.Gateway.Namespace)
+	own := createRule(s, p, used, named(string(p.Host)), fields{"subsets": []any{subsetSpec(p, subset)}})
 	switch {
+	case isWide(used):
+		f.Object = object("DestinationRule", used.Meta, "spec.host")
+		f.Message = fmt.Sprintf("sidecars in namespace %s use DestinationRule %s, which is for %s and has no subset %s", client, used, used.Spec.Host, subset)
+		if having != nil {
+			f.Message += fmt.Sprintf("; %s has it", having)
+		}
+		f.Fix = own
 	case having != nil && !having.VisibleTo(s, client) && onPath(s, having.Namespace, client, p.Gateway.Namespace):
 		f.Object = object("DestinationRule", having.Meta, "spec.exportTo")
 		f.Message = fmt.Sprintf("DestinationRule %s with subset %s is not exported to namespace %s", having, subset, client)
@@ -80,43 +89,53 @@ func provideSubset(s *snapshot.Snapshot, p *trace.Path, f *Finding, subset strin
 	case having != nil:
 		f.Object = object("DestinationRule", having.Meta, "metadata.namespace")
 		f.Message = fmt.Sprintf("DestinationRule %s with subset %s is in a namespace where sidecars of %s do not look", having, subset, client)
-		f.Fix = createRule(s, p, subset, having.Name)
+		f.Fix = createRule(s, p, used, having.Name, fields{"subsets": []any{subsetSpec(p, subset)}})
 	default:
 		f.Message = fmt.Sprintf("no DestinationRule has subset %s of %s", subset, gatewayHost(s, p))
-		f.Fix = createRule(s, p, subset, named(string(p.Host)))
+		f.Fix = own
 	}
 	if fix, ok := setOf(p); ok {
 		f.Fix = fix
 	}
 }
 
-// rulesFor gives the DestinationRules for the gateway's Service, and the first of them that has the subset.
+// rulesFor gives the DestinationRules for the gateway's Service, those for wildcards such as "*.local" among them, and the first for the
+// Service itself that has the subset.
 func rulesFor(s *snapshot.Snapshot, p *trace.Path, subset string) (having *snapshot.DestinationRule, all []*snapshot.DestinationRule) {
 	host := gatewayHost(s, p)
 	for i := range s.Objects.DestinationRules {
 		d := &s.Objects.DestinationRules[i]
-		if s.FullHost(d.Spec.Host, d.Namespace) != host {
+		if !snapshot.HostCovers(s.FullHost(d.Spec.Host, d.Namespace), host) {
 			continue
 		}
 		all = append(all, d)
-		if having == nil && hasSubset(d, subset) {
+		if having == nil && !isWide(d) && hasSubset(d, subset) {
 			having = d
 		}
 	}
 	return having, all
 }
 
+// isWide says whether a rule is for a wildcard: what it says holds for others than the gateway as well, and is not to be changed for it.
+func isWide(d *snapshot.DestinationRule) bool { return d != nil && strings.HasPrefix(d.Spec.Host, "*") }
+
 func hasSubset(d *snapshot.DestinationRule, name string) bool {
 	return slices.ContainsFunc(d.Spec.Subsets, func(sub snapshot.Subset) bool { return sub.Name == name })
 }
 
-// lookUp takes the rule that a sidecar takes: of its own namespace, then of the Service's, then of the root namespace.
+// lookUp takes the rule that a sidecar takes: of its own namespace, then of the Service's, then of the root namespace; of one namespace
+// the first of those for the narrowest host.
 func lookUp(s *snapshot.Snapshot, rules []*snapshot.DestinationRule, client, service string) *snapshot.DestinationRule {
 	for _, namespace := range []string{client, service, s.RootNamespace()} {
+		var found *snapshot.DestinationRule
 		for _, d := range rules {
-			if d.Namespace == namespace && d.VisibleTo(s, client) {
-				return d
+			if d.Namespace == namespace && d.VisibleTo(s, client) &&
+				(found == nil || isWide(found) && (!isWide(d) || len(d.Spec.Host) > len(found.Spec.Host))) {
+				found = d
 			}
+		}
+		if found != nil {
+			return found
 		}
 	}
 	return nil
@@ -144,10 +163,18 @@ func addSubset(o *Object, d *snapshot.DestinationRule, subset fields) string {
 	return patch(o, add("/spec/subsets/-", subset))
 }
 
-func createRule(s *snapshot.Snapshot, p *trace.Path, subset, name string) string {
-	return apply(networking(s.Facts.Networking, "DestinationRule", p.Gateway.Namespace, name, fields{
-		"host": gatewayHost(s, p), "subsets": []any{subsetSpec(p, subset)},
-	}))
+// createRule is the command that gives the gateway's Service a rule: in the namespace of the Service, or, where clients use one for a
+// wildcard, beside that one and for the same clients.
+func createRule(s *snapshot.Snapshot, p *trace.Path, used *snapshot.DestinationRule, name string, spec fields) string {
+	namespace := p.Gateway.Namespace
+	spec["host"] = gatewayHost(s, p)
+	if isWide(used) {
+		namespace = used.Namespace
+		if len(used.Spec.ExportTo) > 0 {
+			spec["exportTo"] = used.Spec.ExportTo
+		}
+	}
+	return apply(networking(s.Facts.Networking, "DestinationRule", namespace, name, spec))
 }
 
 // sender finds the DestinationRule and the place in it that decides about TLS from the sidecar of a leg to the gateway.

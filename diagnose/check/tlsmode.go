@@ -57,18 +57,24 @@ func begins(s *snapshot.Snapshot, p *trace.Path, leg *trace.Leg) bool {
 
 // wantsTLS says whether for the clients of a leg every route to the gateway leads to a subset with TLS already.
 func wantsTLS(s *snapshot.Snapshot, p *trace.Path, leg *trace.Leg) bool {
-	client := p.Gateway.Namespace
-	switch sidecars := p.At(egress.AtSidecar); {
-	case len(leg.From) > 0:
-		client = leg.From[0]
-	case len(sidecars) > 0:
-		client = sidecars[0].Proxy.Namespace
-	}
+	client := senderOf(p, leg)
 	routes := slices.DeleteFunc(p.Wanted.Toward(string(p.Host), p.Port), func(l trace.Line) bool { return !l.ForMesh() })
 	return len(routes) > 0 && !slices.ContainsFunc(routes, func(l trace.Line) bool {
 		_, _, tls := settings(s, p, client, l.Subset, l.ToPort)
 		return tls == nil || tls.Mode == "" || tls.Mode == "DISABLE"
 	})
+}
+
+// senderOf is a namespace from which traffic comes to a leg at the gateway.
+func senderOf(p *trace.Path, leg *trace.Leg) string {
+	sidecars := p.At(egress.AtSidecar)
+	switch {
+	case len(leg.From) > 0:
+		return leg.From[0]
+	case len(sidecars) > 0:
+		return sidecars[0].Proxy.Namespace
+	}
+	return p.Gateway.Namespace
 }
 
 // endHere mends a gateway that does not end what the sidecars begin: they no longer begin it.
@@ -80,6 +86,14 @@ func endHere(s *snapshot.Snapshot, p *trace.Path, legs []*trace.Leg, o opened) F
 	if rule, path, tls := sender(s, p, legs[0]); rule != nil && tls != nil {
 		f.Object = object("DestinationRule", rule.Meta, field(path))
 		f.Fix = patch(f.Object, replace(path, fields{"mode": "DISABLE"}))
+		if isWide(rule) {
+			spec := fields{"trafficPolicy": fields{"tls": fields{"mode": "DISABLE"}}}
+			if l := p.Wanted.Toward(string(p.Host), p.Port); len(l) > 0 && l[0].Subset != "" {
+				spec["subsets"] = []any{fields{"name": l[0].Subset}}
+			}
+			f.Message += fmt.Sprintf("; DestinationRule %s for %s has them begin it", rule, rule.Spec.Host)
+			f.Fix = createRule(s, p, rule, named(string(p.Host)), spec)
+		}
 	}
 	return f
 }
@@ -110,6 +124,12 @@ func beginThere(s *snapshot.Snapshot, p *trace.Path, legs []*trace.Leg, o opened
 	f.Message = fmt.Sprintf("server %d of Gateway %s ends TLS (%s), and sidecars send it %s",
 		o.Server.Port.Number, o.Gateway, o.Server.TLS.Mode, map[bool]string{true: "the application's own", false: "plain text"}[len(legs[0].Ask.TLS) > 0])
 	f.Object = object("Gateway", o.Gateway.Meta, fmt.Sprintf("spec.servers[%d].tls", o.Index))
+	f.Fix = beginning(s, p, senderOf(p, legs[0]))
+	return f
+}
+
+// beginning is the command that has sidecars begin Istio's TLS with the path's host as server name: a subset, and the route to it.
+func beginning(s *snapshot.Snapshot, p *trace.Path, client string) string {
 	for _, l := range p.Wanted.Toward(string(p.Host), p.Port) {
 		if !l.ForMesh() {
 			continue
@@ -119,20 +139,22 @@ func beginThere(s *snapshot.Snapshot, p *trace.Path, legs []*trace.Leg, o opened
 			subset = named(string(p.Host))
 		}
 		having, rules := rulesFor(s, p, subset)
+		used := lookUp(s, rules, client, p.Gateway.Namespace)
 		rule := lookUp(s, rules, p.Gateway.Namespace, p.Gateway.Namespace)
-		f.Fix = createRule(s, p, subset, named(string(p.Host)))
+		fix := createRule(s, p, used, named(string(p.Host)), fields{"subsets": []any{subsetSpec(p, subset)}})
 		switch {
+		case isWide(used) || isWide(rule):
 		case having != nil:
 			i := slices.IndexFunc(having.Spec.Subsets, func(sub snapshot.Subset) bool { return sub.Name == subset })
-			f.Fix = patch(object("DestinationRule", having.Meta, ""), replace(fmt.Sprintf("/spec/subsets/%d", i), subsetSpec(p, subset)))
+			fix = patch(object("DestinationRule", having.Meta, ""), replace(fmt.Sprintf("/spec/subsets/%d", i), subsetSpec(p, subset)))
 		case rule != nil:
-			f.Fix = addSubset(object("DestinationRule", rule.Meta, ""), rule, subsetSpec(p, subset))
+			fix = addSubset(object("DestinationRule", rule.Meta, ""), rule, subsetSpec(p, subset))
 		}
 		if l.Subset == "" {
 			v := object("VirtualService", l.VirtualService.Meta, "")
-			f.Fix += "\n" + patch(v, add(fmt.Sprintf("/spec/%s/%d/route/0/destination/subset", l.List, l.Index), subset))
+			fix += "\n" + patch(v, add(fmt.Sprintf("/spec/%s/%d/route/0/destination/subset", l.List, l.Index), subset))
 		}
-		break
+		return fix
 	}
-	return f
+	return ""
 }

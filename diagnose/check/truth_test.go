@@ -69,7 +69,7 @@ func TestObjectsAloneNeverFail(t *testing.T) {
 				t.Log("the routes lead to another gateway, which these proxies do not have: nothing to compare")
 				return
 			}
-			if name == "EGR070-pod" {
+			if strings.HasSuffix(expected[name].said[0], gaps) {
 				t.Log("the objects are for a namespace of which these proxies have none: nothing to compare")
 				return
 			}

@@ -39,8 +39,12 @@ func (w *walker) envoy(leg *Leg, ask Ask) {
 	}
 	leg.step("chain", chainName(chain), chain.Origin)
 	if chain.TLS != nil {
-		if ask.outer() == nil {
+		switch outer := ask.outer(); {
+		case outer == nil:
 			leg.stop(PlainToTLS, "chain", "plain text arrives at a chain of listener %s that ends TLS (%s)", l.Name, chain.TLS.Mode)
+			return
+		case outer.Mode == "" && chain.TLS.Mode == admin.IstioMutual:
+			leg.stop(PlainToTLS, "chain", "the application's own TLS arrives at a chain of listener %s that ends Istio's (%s): it has no certificate of the mesh", l.Name, chain.TLS.Mode)
 			return
 		}
 		ask = ask.unwrap()

@@ -101,9 +101,14 @@ func TestStops(t *testing.T) {
 		"plain text to TLS": {
 			snapshot.AtGateway, func(p *snapshot.Proxy) {
 				l := listener(p, "0.0.0.0_8443")
-				l.Chains[0].TLS = &admin.TLS{Mode: admin.IstioMutual}
+				l.Chains[0].TLS = &admin.TLS{Mode: admin.Simple}
 				l.Chains[0].Filters[0] = admin.Filter{Name: "hcm", HTTP: &admin.HTTP{Routes: "r"}}
 			}, Undecided, "takes the bytes for HTTP",
+		},
+		"the application's own TLS to Istio's": {
+			snapshot.AtGateway, func(p *snapshot.Proxy) {
+				listener(p, "0.0.0.0_8443").Chains[0].TLS = &admin.TLS{Mode: admin.IstioMutual}
+			}, PlainToTLS, "the application's own TLS arrives",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -94,7 +94,7 @@ const (
 	NoCluster   Kind = "no-cluster"    // the route names a cluster that does not exist (NC)
 	NoSecret    Kind = "no-secret"     // TLS waits for a certificate or CA that the proxy has not got
 	NoEndpoint  Kind = "no-endpoint"   // the cluster has no usable endpoint (UH)
-	PlainToTLS  Kind = "plain-to-tls"  // plain text meets a chain that ends TLS
+	PlainToTLS  Kind = "plain-to-tls"  // plain text meets a chain that ends TLS, or the application's own TLS one that ends Istio's
 	TLSToPlain  Kind = "tls-to-plain"  // Istio's TLS meets a chain that does not end it
 	Bypass      Kind = "bypass"        // the sidecar sends the traffic past the gateway
 	Blocked     Kind = "blocked"       // the sidecar lets it go nowhere (REGISTRY_ONLY)

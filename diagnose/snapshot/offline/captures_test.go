@@ -86,6 +86,7 @@ var decided = map[string]string{
 	"EGR002-registry-only": "EGR002", "EGR003": "EGR003", "EGR012": "EGR012", "EGR013": "EGR013", "EGR014": "EGR014", "EGR015": "EGR015",
 	"EGR017": "EGR017", "EGR017-tls": "EGR017", "EGR018": "EGR018", "EGR019": "EGR019", "EGR019-mesh-only": "EGR019", "EGR020-protocol": "EGR020", "EGR020-target": "EGR020", "EGR023": "EGR023",
 	"EGR023-exportto": "EGR023", "EGR023-none": "EGR023", "EGR023-tls": "EGR023", "EGR024a": "EGR024", "EGR024b": "EGR024",
+	"EGR017-wide": "EGR017", "EGR023-wide": "EGR023", "EGR024-wide": "EGR024", "EGR024-own": "EGR024",
 	"EGR024c": "EGR024", "EGR035": "EGR035", "EGR037": "EGR037", "set-broken-by-hand": "EGR001", "set-route-deleted": "EGR001",
 }
 
