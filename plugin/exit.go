@@ -86,11 +86,7 @@ func complain(ctx context.Context, w io.Writer, err error) {
 		stopped Interrupted
 	)
 	switch {
-	case errors.As(err, &code):
-		if errors.As(context.Cause(ctx), &stopped) && isTerminal(w) {
-			fmt.Fprintln(w) // after the ^C that it shows
-		}
-	case err == nil:
+	case err == nil, errors.As(err, &code):
 	case errors.As(context.Cause(ctx), &stopped) && !errors.As(err, &stopped):
 		fmt.Fprintf(w, "error: %s (%s)\n", oneLine(err), stopped)
 	case errors.As(err, &usage):

@@ -52,7 +52,7 @@ func (c *logsCommand) live(ctx context.Context, client *kube.Client) error {
 	out := c.printer(facts.Gateways)
 	options := logstream.Options{Since: c.filter.Since, Tail: c.tail, Note: func(s string) { out.aside(func() { c.tool.note("%s", s) }) }}
 	if c.follow {
-		return errors.Join(c.watch(ctx, client, finder, options, out), out.end())
+		return errors.Join(c.tool.ended(ctx, c.watch(ctx, client, finder, options, out)), out.end())
 	}
 	sources, err := c.sources(ctx, finder)
 	if err != nil {

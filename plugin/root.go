@@ -155,6 +155,8 @@ func flagError(cmd *cobra.Command, err error) error {
 		err = fmt.Errorf("there is no flag --%s", unknown.GetSpecifiedName())
 		if near := egress.Nearest(unknown.GetSpecifiedName(), names); near != "" {
 			err = fmt.Errorf("%w; did you mean --%s?", err, near)
+		} else if sub, _, e := cmd.Root().Find([]string{unknown.GetSpecifiedName()}); e == nil && sub.HasParent() {
+			err = fmt.Errorf("%w; did you mean '%s'?", err, sub.CommandPath())
 		}
 	}
 	if invalid, is := errors.AsType[*pflag.InvalidValueError](err); is {

@@ -253,13 +253,19 @@ func TestEnded(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	failed := errors.New("failed")
-	if err := ended(ctx, failed); !errors.Is(err, failed) {
-		t.Errorf("%v", err)
+	x, shown := onScreen()
+	if err := x.ended(ctx, failed); !errors.Is(err, failed) || shown.shows() != "" {
+		t.Errorf("%v, %q", err, shown.shows())
 	}
 	cancel(Interrupted{syscall.SIGINT})
 	var code verdict
-	if err := ended(ctx, failed); !errors.As(err, &code) || int(code) != 130 {
-		t.Errorf("after a signal: %v", err)
+	if err := x.ended(ctx, failed); !errors.As(err, &code) || int(code) != 130 || shown.shows() != "\n" {
+		t.Errorf("after a signal: %v, %q", err, shown.shows())
+	}
+	var errs bytes.Buffer
+	pipe := &tool{IOStreams: genericiooptions.IOStreams{ErrOut: &errs}}
+	if err := pipe.ended(ctx, failed); !errors.As(err, &code) || errs.Len() > 0 {
+		t.Errorf("after a signal, to a pipe: %v, %q", err, &errs)
 	}
 }
 

@@ -47,7 +47,7 @@ func (s *statsCommand) follow(ctx context.Context, client measure.Client) error 
 			case err == nil:
 				meter, found = next, time.Now()
 			case meter == nil || ctx.Err() != nil:
-				return ended(ctx, err)
+				return s.tool.ended(ctx, err)
 			default:
 				s.tool.note("%s", oneLine(err))
 				shown.rows = nil // they stay, above the note
@@ -56,7 +56,7 @@ func (s *statsCommand) follow(ctx context.Context, client measure.Client) error 
 		r, stale, err := meter.Read(ctx)
 		done()
 		if err != nil {
-			return ended(ctx, err)
+			return s.tool.ended(ctx, err)
 		}
 		history.Add(r)
 		if !told {
@@ -70,14 +70,17 @@ func (s *statsCommand) follow(ctx context.Context, client measure.Client) error 
 			found = time.Time{}
 		}
 		if err := shown.until(ctx, tick.C, sized); err != nil {
-			return err
+			return s.tool.ended(ctx, err)
 		}
 	}
 }
 
 // ended ends what goes on until a signal comes: the signal is no error, and its exit code is.
-func ended(ctx context.Context, err error) error {
+func (t *tool) ended(ctx context.Context, err error) error {
 	if stopped, ok := errors.AsType[Interrupted](context.Cause(ctx)); ok {
+		if t.line != nil {
+			fmt.Fprintln(t.ErrOut) // after the ^C that the terminal shows
+		}
 		return verdict(stopped.ExitCode())
 	}
 	return err
@@ -196,7 +199,7 @@ func (s *screen) until(ctx context.Context, next <-chan time.Time, sized <-chan 
 	for {
 		select {
 		case <-ctx.Done():
-			return ended(ctx, nil)
+			return ctx.Err()
 		case <-next:
 			return nil
 		case <-sized:

@@ -43,13 +43,15 @@ func (l *statusLine) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// set puts up another line. It is no wider than the terminal, for the rest of a line that wraps could not be wiped.
-func (l *statusLine) set(text string) {
+// set puts up another line: what is being done, and for how long. It is no wider than the terminal, for the rest of a line that wraps
+// could not be wiped.
+func (l *statusLine) set(doing, took string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if columns := width(l.w); columns > 0 {
-		text = fit([]string{text}, columns-1, 0)[0]
+	if most := width(l.w) - 1 - len(took); most > 0 {
+		doing = fit([]string{doing}, most, 0)[0]
 	}
+	text := doing + took
 	if l.text != "" {
 		fmt.Fprint(l.w, wipe)
 	}
@@ -59,8 +61,8 @@ func (l *statusLine) set(text string) {
 
 // show puts the line up and has it count the seconds until done is called.
 func (l *statusLine) show(doing string) (done func()) {
-	doing = plain(doing) + " ..."
-	l.set(doing)
+	doing = plain(doing)
+	l.set(doing, " ...")
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -71,13 +73,13 @@ func (l *statusLine) show(doing string) (done func()) {
 			case <-stop:
 				return
 			case <-tick.C:
-				l.set(fmt.Sprintf("%s %d s", doing, int(time.Since(began).Seconds())))
+				l.set(doing, fmt.Sprintf(" ... %d s", int(time.Since(began).Seconds())))
 			}
 		}
 	}()
 	return sync.OnceFunc(func() {
 		close(stop)
 		<-stopped
-		l.set("")
+		l.set("", "")
 	})
 }
