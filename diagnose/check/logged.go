@@ -73,7 +73,7 @@ func heard(p *trace.Path, f *Finding) []string {
 			all[i].last = line.Time
 		}
 	}
-	slices.SortStableFunc(all, func(a, b complaint) int { return cmp.Compare(b.times, a.times) })
+	egress.SortFunc(all, func(a, b complaint) int { return cmp.Compare(b.times, a.times) })
 	var out []string
 	for _, c := range all[:min(len(all), maxHeard)] {
 		times := "once"

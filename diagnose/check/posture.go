@@ -183,7 +183,7 @@ func (p *posture) addresses() []netip.Addr {
 			}
 		}
 	}
-	slices.SortFunc(out, netip.Addr.Compare)
+	egress.SortFunc(out, netip.Addr.Compare)
 	return slices.Compact(out)
 }
 

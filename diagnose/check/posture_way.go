@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
+	"github.com/kubectl-egress/kubectl-egress/egress"
 )
 
 // leak is a way out that is open to a pod.
@@ -106,7 +107,7 @@ func example(b *snapshot.IPBlock, hosts []netip.Addr) netip.Addr {
 	for _, p := range not {
 		candidates = append(candidates, last(p).Next())
 	}
-	slices.SortFunc(candidates, netip.Addr.Compare)
+	egress.SortFunc(candidates, netip.Addr.Compare)
 	for _, a := range candidates {
 		if block.Contains(a) && !within(not, a) {
 			return a

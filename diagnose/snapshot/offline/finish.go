@@ -67,7 +67,7 @@ func assume(s *snapshot.Snapshot) {
 	s.Notes = slices.DeleteFunc(s.Notes, func(n string) bool {
 		return strings.HasPrefix(n, "gateway ") && strings.Contains(n, kube.ErrAbsent.Error()+" among the files")
 	})
-	slices.SortFunc(refs, func(a, b egress.GatewayRef) int { return strings.Compare(a.String(), b.String()) })
+	egress.SortFunc(refs, func(a, b egress.GatewayRef) int { return strings.Compare(a.String(), b.String()) })
 	for _, ref := range slices.Compact(refs) {
 		if _, known := s.Facts.Gateway(ref); !known {
 			s.Facts.Gateways = append(s.Facts.Gateways, mesh.Gateway{
