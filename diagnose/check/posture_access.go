@@ -24,27 +24,25 @@ var callerNotKnown = Check{
 		"with sni, as 'kubectl egress render --mtls=on' prints it.",
 }
 
-// arriving gives the paths whose traffic arrives at a gateway: those whose callers it knows by Istio's TLS, and the others.
-func (p *posture) arriving(g *trace.Path) (known, unknown []*trace.Path) {
-	for _, path := range p.all {
-		legs := path.At(egress.AtGateway)
-		i := slices.IndexFunc(legs, func(l *trace.Leg) bool { return l.Stop == nil || l.Stop.Kind == trace.NoEndpoint })
-		switch {
-		case path.Gateway != g.Gateway || i < 0:
-		case len(legs[i].Ask.TLS) > 0 && legs[i].Ask.TLS[0].Mode == admin.IstioMutual:
-			known = append(known, path)
-		default:
-			unknown = append(unknown, path)
+// arriving gives the paths whose traffic arrives at a gateway and whose callers it knows by Istio's TLS, or does not.
+func (p *posture) arriving(g *trace.Path, known bool) []*trace.Path {
+	return slices.DeleteFunc(slices.Clone(p.all), func(path *trace.Path) bool {
+		if path.Gateway == g.Gateway {
+			for _, l := range path.At(egress.AtGateway) {
+				if l.Stop == nil || l.Stop.Kind == trace.NoEndpoint {
+					return (len(l.Ask.TLS) > 0 && l.Ask.TLS[0].Mode == admin.IstioMutual) != known
+				}
+			}
 		}
-	}
-	return known, unknown
+		return true
+	})
 }
 
 // anonymous finds the gateways that take connections of unknown callers.
 func (p *posture) anonymous() []Finding {
 	var out []Finding
 	for _, g := range gateways(p.paths) {
-		_, plain := p.arriving(g)
+		plain := p.arriving(g, false)
 		if len(plain) == 0 {
 			continue
 		}
@@ -112,9 +110,8 @@ var everybodyAllowed = Check{
 func (p *posture) unauthorized() []Finding {
 	var out []Finding
 	for _, g := range gateways(p.paths) {
-		known, unknown := p.arriving(g)
 		lax, restricted := p.restricted(g)
-		if len(known) == 0 || len(unknown) > 0 || restricted {
+		if len(p.arriving(g, true)) == 0 || len(p.arriving(g, false)) > 0 || restricted {
 			continue // where some callers are not known, that comes first: a policy by identity would cut them off
 		}
 		f := Finding{

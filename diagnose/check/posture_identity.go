@@ -27,7 +27,7 @@ var identityNotSeen = Check{
 func (p *posture) identities() []Finding {
 	var out []Finding
 	for _, g := range gateways(p.paths) {
-		_, plain := p.arriving(g)
+		plain := p.arriving(g, false)
 		policies := p.authorizing(g)
 		if len(plain) == 0 {
 			continue

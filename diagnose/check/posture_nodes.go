@@ -140,13 +140,10 @@ func (p *posture) dedicate(pod *snapshot.Workload, on []string) string {
 		"nodeSelector": fields{dedicated: value},
 		"tolerations":  []any{fields{"key": dedicated, "operator": "Equal", "value": value, "effect": "NoSchedule"}},
 	}}}}
-	commands := []string{
-		fmt.Sprintf("kubectl label node %s %s=%s --overwrite", word(choice), dedicated, value),
-		fmt.Sprintf("kubectl taint node %s %s=%s:NoSchedule --overwrite", word(choice), dedicated, value),
-		fmt.Sprintf("kubectl -n %s patch %s --type=merge -p %s", word(pod.Namespace), word(pod.Maker()), word(oneLine(change))),
-	}
+	fix := fmt.Sprintf("kubectl label node %[1]s "+dedicated+"="+value+" --overwrite\nkubectl taint node %[1]s "+dedicated+"="+value+":NoSchedule --overwrite\n"+
+		"kubectl -n %[2]s patch %[3]s --type=merge -p %[4]s", word(choice), word(pod.Namespace), word(pod.Maker()), word(oneLine(change)))
 	if busy[choice] {
-		commands = append(commands, fmt.Sprintf("kubectl drain %s --ignore-daemonsets --delete-emptydir-data\nkubectl uncordon %[1]s", word(choice)))
+		fix += fmt.Sprintf("\nkubectl drain %s --ignore-daemonsets --delete-emptydir-data\nkubectl uncordon %[1]s", word(choice))
 	}
-	return strings.Join(commands, "\n")
+	return fix
 }
