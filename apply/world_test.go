@@ -1,18 +1,15 @@
 package apply
 
 import (
-	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-egress/kubectl-egress/egress"
 	"github.com/kubectl-egress/kubectl-egress/kube"
+	"github.com/kubectl-egress/kubectl-egress/kube/kubetest"
 	"github.com/kubectl-egress/kubectl-egress/mesh"
 )
 
@@ -41,20 +38,7 @@ func newWorld(t *testing.T) *world {
 
 func connect(t *testing.T, server string) *kube.Client {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "kubeconfig")
-	text := fmt.Sprintf(`{"apiVersion":"v1","kind":"Config","current-context":"fake","clusters":[{"name":"fake","cluster":{"server":%q}}],
-"users":[{"name":"admin","user":{}}],"contexts":[{"name":"fake","context":{"cluster":"fake","user":"admin"}}]}`, server)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	flags := genericclioptions.NewConfigFlags(false)
-	flags.KubeConfig = &file
-	c, err := kube.New(flags, kube.Options{QPS: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	return c
+	return kubetest.Client(t, server, kube.Options{QPS: -1})
 }
 
 // quick is for tests: a slow machine must not end what should work, and what cannot work should end soon.

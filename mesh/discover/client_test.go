@@ -7,15 +7,13 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"k8s.io/cli-runtime/pkg/genericclioptions"
 
 	"github.com/kubectl-egress/kubectl-egress/kube"
+	"github.com/kubectl-egress/kubectl-egress/kube/kubetest"
 )
 
 // ServeHTTP speaks the Kubernetes API for the cluster's objects.
@@ -108,19 +106,7 @@ func TestDiscoverByAClient(t *testing.T) {
 			t.Parallel()
 			server := httptest.NewServer(load(t, "testdata/"+file+".yaml"))
 			t.Cleanup(server.Close)
-			config := filepath.Join(t.TempDir(), "kubeconfig")
-			text := fmt.Sprintf(`{"apiVersion":"v1","kind":"Config","current-context":"c","clusters":[{"name":"c","cluster":{"server":%q}}],
-"contexts":[{"name":"c","context":{"cluster":"c"}}]}`, server.URL)
-			if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			flags := genericclioptions.NewConfigFlags(false)
-			flags.KubeConfig = &config
-			client, err := kube.New(flags, kube.Options{ReadOnly: true})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(client.Close)
+			client := kubetest.Client(t, server.URL, kube.Options{ReadOnly: true})
 			got, err := Discover(t.Context(), client)
 			if err != nil {
 				t.Fatal(err)

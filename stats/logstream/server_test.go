@@ -2,19 +2,15 @@ package logstream
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"k8s.io/cli-runtime/pkg/genericclioptions"
-
 	"github.com/kubectl-egress/kubectl-egress/kube"
+	"github.com/kubectl-egress/kubectl-egress/kube/kubetest"
 )
 
 // node is an API server with kubelets behind it, as far as logs of pods in namespace gw go. What containers write, how they end, and
@@ -66,20 +62,7 @@ func (n *node) client() *kube.Client { return clientOf(n.t, n.URL) }
 
 func clientOf(t testing.TB, url string) *kube.Client {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "kubeconfig")
-	text := fmt.Sprintf(`{"apiVersion":"v1","kind":"Config","current-context":"x","clusters":[{"name":"x","cluster":{"server":%q}}],
-"users":[{"name":"x","user":{}}],"contexts":[{"name":"x","context":{"cluster":"x","user":"x"}}]}`, url)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	flags := genericclioptions.NewConfigFlags(false)
-	flags.KubeConfig = &file
-	c, err := kube.New(flags, kube.Options{QPS: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	return c
+	return kubetest.Client(t, url, kube.Options{QPS: -1})
 }
 
 // change does something to the cluster that everybody sees at once.
