@@ -118,6 +118,12 @@ func TestNeitherExported(t *testing.T) {
 	// the routes are seen, and the entry is not: that is the entry's fault
 	v.Spec.ExportTo = nil
 	contains(t, finding(t, s, "EGR002"), "ServiceEntry shop/cnn is not exported to the client's namespace", `"value":[".","default"]`)
+	// neither is seen, and the routes are for the Gateway only: exporting them would not be enough, nor would it export the entry
+	v.Spec.ExportTo, v.Spec.Gateways, e.Spec.ExportTo = []string{"istio-system"}, []string{"cnn"}, []string{"istio-system"}
+	v.Spec.TLS[0].Match[0].Gateways = nil
+	if _, all := diagnosis(s); !says(all, "EGR001") || !says(all, "EGR002") {
+		t.Errorf("%q", said(all))
+	}
 	// there is no entry at all, and the routes are not seen: two faults
 	v.Spec.ExportTo, s.Objects.ServiceEntries = []string{"istio-system"}, nil
 	if _, all := diagnosis(s); !says(all, "EGR001") || !says(all, "EGR002") {

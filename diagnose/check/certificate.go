@@ -87,7 +87,7 @@ func notRecognized(s *snapshot.Snapshot, p *trace.Path, l, gateway *trace.Leg, c
 		},
 		Fix: lookCloser(p, l),
 	}
-	if rule, path, tls := sender(s, p, gateway); rule != nil && tls != nil {
+	if rule, path, tls := sender(s, p, gateway); tls != nil {
 		f.Object = object("DestinationRule", rule.Meta, field(path+"/subjectAltNames"))
 		if len(tls.SubjectAltNames) > 0 {
 			f.Fix = patch(f.Object, replace(path+"/subjectAltNames", []string{identity}))

@@ -133,6 +133,9 @@ func unseenEntry(s *snapshot.Snapshot, p *trace.Path, namespace string) *snapsho
 	return hidden
 }
 
+// requestProtocols are those of ports at which Istio looks for HTTP requests.
+var requestProtocols = []string{"HTTP", "HTTP2", "GRPC"}
+
 var httpProtocolOnTLSPort = Check{
 	Code:     "EGR003",
 	Title:    "protocol HTTP on a port that carries TLS",
@@ -147,7 +150,7 @@ var httpProtocolOnTLSPort = Check{
 		}
 		for _, e := range p.Wanted.Entries(string(p.Host)) {
 			i := entryPort(e, p.Port)
-			if i < 0 || !slices.Contains([]string{"HTTP", "HTTP2", "GRPC"}, strings.ToUpper(e.Spec.Ports[i].Protocol)) {
+			if i < 0 || !slices.Contains(requestProtocols, strings.ToUpper(e.Spec.Ports[i].Protocol)) {
 				continue
 			}
 			legs := slices.DeleteFunc(stopped(&p, egress.AtSidecar, past...), func(l *trace.Leg) bool { return !e.VisibleTo(s, l.Proxy.Namespace) })

@@ -81,7 +81,7 @@ func tcpOps(p *trace.Path, l trace.Line, o opened) []op {
 	route := onwardRoute(&trace.Path{Path: p.Path}, gateway, o.Server.Port.Number, trace.TCPList)
 	first := remove(fmt.Sprintf("/spec/tls/%d", l.Index))
 	if l.ForMesh() {
-		first = replace(matchPath(l)+"/gateways", []string{snapshot.Mesh})
+		first = add(matchPath(l)+"/gateways", []string{snapshot.Mesh}) // or replaces what is there
 	}
 	return []op{first, addRoute(l.VirtualService, trace.TCPList, route)}
 }

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -132,6 +133,19 @@ func TestTLSRouteOnEnding(t *testing.T) {
 			t.Errorf("%s: %+v", name, found)
 		}
 	}
+	// what sidecars follow as well stays theirs
+	both := strings.Replace(bothHalves(tlsOnward, ending), "gateways: [g], ", "gateways: [mesh, g], ", 1)
+	s, p := atGateway(t, both, trace.Stop{Kind: trace.NoListener})
+	p.Legs[0].Ask.Port = 8443
+	found := tlsRouteOnEndingServer.Run(s, p)
+	if len(found) != 1 {
+		t.Fatalf("%+v", found)
+	}
+	contains(t, found[0], `{"op":"add","path":"/spec/tls/0/match/0/gateways","value":["mesh"]}`)
+	out := follow(t, s, found[0].Fix).Objects.VirtualServices[1].Spec
+	if m := out.TLS[0].Match[0]; !slices.Equal(m.Gateways, []string{"mesh"}) || len(out.TCP) != 1 || !slices.Equal(out.TCP[0].Match[0].Gateways, []string{"g"}) {
+		t.Errorf("%+v", out)
+	}
 }
 
 // TestWiderRoute: a route is too wide where its wildcard has a chain on a server that names a part of it only.
@@ -155,6 +169,12 @@ func TestWiderRoute(t *testing.T) {
 		"not exported there": {strings.Replace(hosts(wide), "gateways: [g],", `exportTo: ["."], gateways: [g],`, 1), func(*trace.Path) {}, false},
 		"not wider":          {bothHalves(tlsOnward, passing), func(*trace.Path) {}, false},
 		"the server is too":  {strings.Replace(hosts(wide), "TLS}, hosts: [edition.cnn.com]", `TLS}, hosts: ["*.cnn.com"]`, 1), func(*trace.Path) {}, false},
+		"a name of another server": {
+			strings.Replace(bothHalves(strings.Replace(tlsOnward, "[edition.cnn.com]", "[edition.cnn.com, '*.example.com']", 1), passing+`, {port: {number: 443, protocol: TLS}, hosts: ["*.example.com"], tls: {mode: PASSTHROUGH}}`), "{hosts: [edition.cnn.com], gateways", `{hosts: [edition.cnn.com, "*.example.com"], gateways`, 1),
+			func(p *trace.Path) {
+				p.Legs[0].Proxy.Config.Listeners[0].Chains[0].Match.ServerNames = []string{"*.example.com"}
+			}, false,
+		},
 		"the server ends it": {strings.Replace(hosts(wide), "PASSTHROUGH", "SIMPLE", 1), func(*trace.Path) {}, false},
 	} {
 		s, p := atGateway(t, tt.objects, trace.Stop{})

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/trace"
@@ -68,9 +67,9 @@ func (c Check) byObjects(s *snapshot.Snapshot, p *trace.Path, ways []way) []Find
 	seen := map[string]bool{}
 	for _, w := range ways {
 		if kind == trace.NoChain && !w.arrives(s) {
-			continue // what is sent is decided by a subset that is not there: that is the fault, and not what would be sent
+			continue // what is sent is decided by a route or a subset that is not there: that is the fault, and not what would be sent
 		}
-		for _, f := range c.run(s, w.stopping(c.Hop, kind)) {
+		for _, f := range c.run(s, w.stopping(s, c.Hop, kind)) {
 			if key := f.Message + f.Fix; f.State != Pass && !seen[key] {
 				seen[key] = true
 				f.Evidence, f.explains = nil, nil // nothing was seen
@@ -120,9 +119,9 @@ func suppose(s *snapshot.Snapshot, p *trace.Path) []way {
 	return out
 }
 
-// arrives says whether the subset is there that the route to the gateway names.
+// arrives says whether there is a route to the gateway, and the subset that it names.
 func (w way) arrives(s *snapshot.Snapshot) bool {
-	return w.toward == nil || w.toward.Subset == "" || found(s, w.path, w.client, w.toward.Subset)
+	return w.toward != nil && (w.toward.Subset == "" || found(s, w.path, w.client, w.toward.Subset))
 }
 
 func application(p *trace.Path) []trace.Layer {
@@ -155,7 +154,7 @@ func onwardCluster(p *trace.Path) string {
 }
 
 // stopping is the path with the legs that a trace would have shown, had it stopped at a hop.
-func (w way) stopping(at egress.Hop, kind trace.Kind) *trace.Path {
+func (w way) stopping(s *snapshot.Snapshot, at egress.Hop, kind trace.Kind) *trace.Path {
 	p := *w.path
 	port, subset := p.Port, ""
 	if w.toward != nil {
@@ -164,7 +163,7 @@ func (w way) stopping(at egress.Hop, kind trace.Kind) *trace.Path {
 			port = p.Port
 		}
 	}
-	to := fmt.Sprintf("outbound|%d|%s|%s.%s.svc.%s", port, subset, p.Gateway.Service, p.Gateway.Namespace, w.domain())
+	to := fmt.Sprintf("outbound|%d|%s|%s", port, subset, gatewayHost(s, &p))
 	ask := trace.Ask{Port: target(p.Want, port), TLS: w.tls}
 	sidecar := trace.Leg{
 		Hop: egress.AtSidecar, Proxy: &snapshot.Proxy{Namespace: w.client, Pod: "a sidecar"},
@@ -180,17 +179,7 @@ func (w way) stopping(at egress.Hop, kind trace.Kind) *trace.Path {
 		return &p
 	}
 	stop.Cluster, stop.Step = w.onward, "endpoint"
-	gateway := trace.Leg{Hop: egress.AtGateway, Proxy: &snapshot.Proxy{Namespace: p.Gateway.Namespace, Pod: "the gateway"}, Ask: ask, Stop: stop}
+	gateway := trace.Leg{Hop: egress.AtGateway, Proxy: &snapshot.Proxy{Namespace: p.Gateway.Namespace, Pod: "the gateway"}, Ask: ask, From: []string{w.client}, Stop: stop}
 	p.Legs = []trace.Leg{sidecar, gateway}
 	return &p
-}
-
-// domain is the cluster's, as the route to the gateway has it.
-func (w way) domain() string {
-	if w.toward != nil {
-		if _, domain, ok := strings.Cut(w.toward.To, ".svc."); ok {
-			return domain
-		}
-	}
-	return "cluster.local"
 }

@@ -17,10 +17,7 @@ import (
 func Paths(s *snapshot.Snapshot) []egress.Path {
 	f := finder{s: s, wanted: trace.Want(s), found: map[string]bool{}}
 	for _, set := range s.Sets {
-		if set.Broken != "" {
-			continue
-		}
-		for _, p := range set.Paths() {
+		for _, p := range set.Paths() { // of one that cannot be read there are none
 			f.add(f.resolved(p))
 		}
 	}
@@ -84,7 +81,7 @@ func (f *finder) toward(l trace.Line) {
 // direct adds the paths of a route that leads outside hosts from the sidecars to themselves, as in the document "Egress using
 // Wildcard Hosts", where nothing leads them to a gateway.
 func (f *finder) direct(l trace.Line) {
-	if !l.ForMesh() || l.Gateway != (egress.GatewayRef{}) {
+	if !l.ForMesh() {
 		return
 	}
 	for _, name := range l.Hosts {
@@ -93,10 +90,8 @@ func (f *finder) direct(l trace.Line) {
 			continue
 		}
 		p := f.path(l, host)
-		if len(f.wanted.Toward(name, p.Port)) == 0 {
-			p.Mode = egress.Direct
-			f.add(p)
-		}
+		p.Mode = egress.Direct
+		f.add(p) // unless another route leads it to a gateway
 	}
 }
 
@@ -120,7 +115,7 @@ func (f *finder) protocol(l trace.Line, host egress.Host) egress.Protocol {
 		return egress.ProtocolTLS
 	}
 	for _, e := range f.wanted.Entries(string(host)) {
-		if i := entryPort(e, l.Port); i >= 0 && strings.HasPrefix(strings.ToUpper(e.Spec.Ports[i].Protocol), "HTTP") && l.Port != 443 {
+		if i := entryPort(e, l.Port); i >= 0 && slices.Contains(requestProtocols, strings.ToUpper(e.Spec.Ports[i].Protocol)) && l.Port != 443 {
 			return egress.ProtocolHTTP
 		}
 	}

@@ -31,6 +31,13 @@ const (
 	own       = " via istio-system/istio-egressgateway"
 )
 
+// onward is a VirtualService that leads a host's TLS to the gateway and from there on.
+func onward(host, to string) string {
+	return fill(`{metadata: {namespace: a, name: NAME}, spec: {hosts: ["HOST"], gateways: [mesh, g], tls: [
+ {match: [{gateways: [mesh], port: 443, sniHosts: ["HOST"]}], route: [{destination: {host: GATEWAY}}]},
+ {match: [{gateways: [g], port: 443, sniHosts: ["HOST"]}], route: [{destination: {host: "TO"}}]}]}}`, "NAME", named(host), "HOST", host, "TO", to, "GATEWAY", toGateway)
+}
+
 func TestPathsByHand(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -130,6 +137,46 @@ serviceEntries: [{metadata: {namespace: a, name: e}, spec: {hosts: [shop.example
 			`virtualServices: [{metadata: {namespace: a, name: v}, spec: {hosts: ["10.0.0.1", "*"], http: [{route: [{destination: {host: ` + toGateway + `}}]}]}}]
 gateways: [{metadata: {namespace: a, name: g}, spec: {selector: {istio: egressgateway}, servers: [{port: {number: 80, protocol: HTTP}, hosts: ["*"]}]}}]`,
 			nil,
+		},
+		"requests and TLS of one host": {
+			`virtualServices: [{metadata: {namespace: a, name: v}, spec: {hosts: [h.example.com], gateways: [mesh, g],
+ http: [{match: [{gateways: [mesh], port: 80}], route: [{destination: {host: ` + toGateway + `}}]}, {match: [{gateways: [g], port: 80}], route: [{destination: {host: h.example.com, port: {number: 80}}}]}],
+ tls: [{match: [{gateways: [mesh], port: 443, sniHosts: [h.example.com]}], route: [{destination: {host: ` + toGateway + `}}]},
+  {match: [{gateways: [g], port: 443, sniHosts: [h.example.com]}], route: [{destination: {host: h.example.com, port: {number: 443}}}]}]}}]
+serviceEntries: [{metadata: {namespace: a, name: e}, spec: {hosts: [h.example.com], ports: [{number: 80, protocol: HTTP}, {number: 443, protocol: TLS}]}}]`,
+			[]string{"h.example.com:80 HTTP http" + own, "h.example.com:443 TLS passthrough" + own},
+		},
+		"TLS begun for requests, and turned off": {
+			`virtualServices: [{metadata: {namespace: a, name: v}, spec: {hosts: [h.example.com], gateways: [mesh, g], http: [
+			 {match: [{gateways: [mesh], port: 80}], route: [{destination: {host: ` + toGateway + `}}]},
+			 {match: [{gateways: [g], port: 80}], route: [{destination: {host: h.example.com, port: {number: 80}}}]}]}}]
+destinationRules: [{metadata: {namespace: a, name: d}, spec: {host: h.example.com, trafficPolicy: {tls: {mode: DISABLE}}}}]`,
+			[]string{"h.example.com:80 HTTP http" + own},
+		},
+		"one host with an address of its own, and one that goes to the SNI proxy, and one to another name": {
+			`virtualServices: [` + onward("fixed.example.com", "fixed.example.com") + "," + onward("en.a.org", "sni-proxy.local") + "," + onward("old.example.com", "new.example.com") + `]
+serviceEntries: [
+ {metadata: {namespace: a, name: e}, spec: {hosts: [fixed.example.com], resolution: STATIC, endpoints: [{address: 192.0.2.1}]}},
+ {metadata: {namespace: a, name: f}, spec: {hosts: [sni-proxy.local], resolution: STATIC, endpoints: [{address: 127.0.0.1}]}},
+ {metadata: {namespace: a, name: h}, spec: {hosts: [new.example.com, old.example.com], resolution: DNS}}]`,
+			[]string{"en.a.org:443 TLS sni-proxy" + own, "fixed.example.com:443 TLS passthrough" + own, "old.example.com:443 TLS passthrough" + own},
+		},
+		"a tls route says TLS, and HTTPS is TLS, and so is port 443": {
+			`virtualServices: [{metadata: {namespace: a, name: v}, spec: {hosts: [h.example.com],
+ tls: [{match: [{port: 8080, sniHosts: [h.example.com]}], route: [{destination: {host: ` + toGateway + `}}]}],
+ tcp: [{match: [{port: 8443}], route: [{destination: {host: ` + toGateway + `}}]}, {match: [{port: 443}], route: [{destination: {host: ` + toGateway + `}}]}, {match: [{port: 81}], route: [{destination: {host: ` + toGateway + `}}]}]}}]
+serviceEntries: [{metadata: {namespace: a, name: e}, spec: {hosts: [h.example.com], ports: [{number: 8080, protocol: HTTP}, {number: 8443, protocol: HTTPS}, {number: 443, protocol: HTTP}, {number: 81, protocol: HTTP2}]}}]`,
+			[]string{"h.example.com:81 HTTP http" + own, "h.example.com:443 TLS passthrough" + own, "h.example.com:8080 TLS passthrough" + own, "h.example.com:8443 TLS passthrough" + own},
+		},
+		"an address that is led to itself": {
+			`virtualServices: [{metadata: {namespace: a, name: v}, spec: {hosts: ["10.0.0.1"], http: [{route: [{destination: {host: "10.0.0.1"}}]}]}}]
+serviceEntries: [{metadata: {namespace: a, name: e}, spec: {hosts: ["10.0.0.1"]}}]`,
+			nil,
+		},
+		"a host that is let out of what goes through the gateway": {
+			`virtualServices: [` + onward("*.a.org", "*.a.org") + `, {metadata: {namespace: a, name: v}, spec: {hosts: [en.a.org], tls: [{match: [{port: 443, sniHosts: [en.a.org]}], route: [{destination: {host: en.a.org}}]}]}}]
+serviceEntries: [{metadata: {namespace: a, name: e}, spec: {hosts: [en.a.org, "*.a.org"]}}]`,
+			[]string{"*.a.org:443 TLS sni-dynamic" + own, "en.a.org:443 TLS direct via "},
 		},
 		"several names and ports in one object": {
 			`virtualServices: [{metadata: {namespace: a, name: v}, spec: {hosts: [b.example.com, a.example.com], http: [{match: [{port: 8080}, {port: 80}], route: [{destination: {host: ` + toGateway + `}}]}]}}]`,

@@ -9,7 +9,6 @@ import (
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/trace"
 	"github.com/kubectl-egress/kubectl-egress/egress"
-	"github.com/kubectl-egress/kubectl-egress/stats/admin"
 )
 
 var serverNameUnknown = Check{
@@ -20,9 +19,7 @@ var serverNameUnknown = Check{
 	Stays:    true,
 	Needs:    []snapshot.Source{snapshot.Gateways, snapshot.VirtualServices, snapshot.DestinationRules},
 	Run: func(s *snapshot.Snapshot, p trace.Path) []Finding {
-		legs := slices.DeleteFunc(stopped(&p, egress.AtGateway, trace.NoChain), func(l *trace.Leg) bool {
-			return len(l.Ask.TLS) == 0 || l.Ask.TLS[0].Mode != admin.IstioMutual
-		})
+		legs := slices.DeleteFunc(stopped(&p, egress.AtGateway, trace.NoChain), func(l *trace.Leg) bool { return len(l.Ask.TLS) == 0 })
 		if len(legs) == 0 {
 			return nil
 		}
@@ -42,7 +39,7 @@ var serverNameUnknown = Check{
 			switch {
 			case isWide(rule):
 				f.Object = object("DestinationRule", rule.Meta, "spec.host")
-				f.Fix = beginning(s, &p, senderOf(&p, legs[0]))
+				f.Fix = beginning(s, &p, legs[0].From[0])
 			case tls != nil:
 				f.Object = object("DestinationRule", rule.Meta, field(path+"/sni"))
 				f.Fix = patch(f.Object, add(path+"/sni", string(p.Host)))
@@ -152,7 +149,7 @@ var sameHostTwice = Check{
 			if !selects(ours.Gateway, p.Want) {
 				continue
 			}
-			theirs, why, ok := clash(s, &p, ours)
+			theirs, why, host, ok := clash(s, &p, ours)
 			if !ok {
 				continue
 			}
@@ -160,7 +157,7 @@ var sameHostTwice = Check{
 			f.Object = object("Gateway", theirs.Gateway.Meta, fmt.Sprintf("spec.servers[%d]", theirs.Index))
 			f.Message = fmt.Sprintf("Gateway %s (port %d) and Gateway %s (port %d) %s on port %d of the same pods: istiod leaves one out",
 				ours.Gateway, ours.Server.Port.Number, theirs.Gateway, theirs.Server.Port.Number, why, target(p.Want, ours.Server.Port.Number))
-			f.Fix = withdraw(f.Object, theirs, &p)
+			f.Fix = withdraw(f.Object, theirs, host)
 			return []Finding{f}
 		}
 		return nil
@@ -171,8 +168,9 @@ var sameHostTwice = Check{
 	Fix: "Leave the host in one of the Gateways only, or use another port.",
 }
 
-// clash finds a server of another Gateway that cannot be on the same pods together with ours.
-func clash(s *snapshot.Snapshot, p *trace.Path, ours opened) (theirs opened, why string, found bool) {
+// clash finds a server of another Gateway that cannot be on the same pods together with ours, and which of its hosts is why; -1: all
+// of it.
+func clash(s *snapshot.Snapshot, p *trace.Path, ours opened) (theirs opened, why string, host int, found bool) {
 	port := target(p.Want, ours.Server.Port.Number)
 	for i := range s.Objects.Gateways {
 		g := &s.Objects.Gateways[i]
@@ -181,16 +179,19 @@ func clash(s *snapshot.Snapshot, p *trace.Path, ours opened) (theirs opened, why
 		}
 		for j := range g.Spec.Servers {
 			theirs = opened{trace.Opened{Gateway: g, Server: &g.Spec.Servers[j], Index: j}}
-			switch {
-			case target(p.Want, theirs.Server.Port.Number) != port:
-			case theirs.plain() != ours.plain():
-				return theirs, fmt.Sprintf("want %s and %s", ours.Server.Port.Protocol, theirs.Server.Port.Protocol), true
-			case sameName(ours, theirs, string(p.Host)):
-				return theirs, fmt.Sprintf("both have %s", p.Host), true
+			if target(p.Want, theirs.Server.Port.Number) != port {
+				continue
+			}
+			if theirs.plain() != ours.plain() {
+				return theirs, fmt.Sprintf("want %s and %s", ours.Server.Port.Protocol, theirs.Server.Port.Protocol), -1, true
+			}
+			if i := sameName(ours, theirs); i >= 0 && !ours.plain() { // plain text of several servers is merged
+				_, name := snapshot.ServerHost(theirs.Server.Hosts[i])
+				return theirs, "both have " + name, i, true
 			}
 		}
 	}
-	return opened{}, "", false
+	return opened{}, "", -1, false
 }
 
 // plain says whether the server takes plain text, which cannot share a port with TLS.
@@ -198,24 +199,22 @@ func (o opened) plain() bool {
 	return slices.Contains([]string{"HTTP", "HTTP2", "GRPC", "TCP", "MONGO"}, strings.ToUpper(o.Server.Port.Protocol))
 }
 
-// sameName says whether both servers write a host that covers the path's in the same words.
-func sameName(a, b opened, host string) bool {
-	return slices.ContainsFunc(a.Server.Hosts, func(h string) bool {
-		_, name := snapshot.ServerHost(h)
-		return serverCovers(h, host) && slices.ContainsFunc(b.Server.Hosts, func(o string) bool {
+// sameName finds a host of theirs that ours has in the same words, whichever: the whole server is left out for it. -1: none.
+func sameName(ours, theirs opened) int {
+	return slices.IndexFunc(theirs.Server.Hosts, func(t string) bool {
+		_, name := snapshot.ServerHost(t)
+		return slices.ContainsFunc(ours.Server.Hosts, func(o string) bool {
 			_, other := snapshot.ServerHost(o)
 			return strings.EqualFold(name, other)
 		})
 	})
 }
 
-// withdraw takes the clashing part of the other Gateway away and leaves the rest of it.
-func withdraw(o *Object, theirs opened, p *trace.Path) string {
-	hosts := theirs.Server.Hosts
-	i := slices.IndexFunc(hosts, func(h string) bool { return serverCovers(h, string(p.Host)) })
+// withdraw takes the clashing part of the other Gateway away, one host or all of the server, and leaves the rest of it.
+func withdraw(o *Object, theirs opened, host int) string {
 	switch {
-	case i >= 0 && len(hosts) > 1:
-		return patch(o, remove(fmt.Sprintf("/spec/servers/%d/hosts/%d", theirs.Index, i)))
+	case host >= 0 && len(theirs.Server.Hosts) > 1:
+		return patch(o, remove(fmt.Sprintf("/spec/servers/%d/hosts/%d", theirs.Index, host)))
 	case len(theirs.Gateway.Spec.Servers) > 1:
 		return patch(o, remove(fmt.Sprintf("/spec/servers/%d", theirs.Index)))
 	}

@@ -19,8 +19,8 @@ var subsetNotFound = Check{
 	Run: func(s *snapshot.Snapshot, p trace.Path) []Finding {
 		subset := ""
 		legs := slices.DeleteFunc(stopped(&p, egress.AtSidecar, trace.NoCluster, trace.Bystander), func(l *trace.Leg) bool {
-			name, ok := trace.ParseCluster(l.Stop.Cluster)
-			if !ok || name.Subset == "" || name.Host != gatewayHost(s, &p) {
+			name, _ := trace.ParseCluster(l.Stop.Cluster)
+			if name.Subset == "" || name.Host != gatewayHost(s, &p) {
 				return true
 			}
 			subset = name.Subset

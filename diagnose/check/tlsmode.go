@@ -27,7 +27,7 @@ var tlsModesDiffer = Check{
 			return nil
 		}
 		for _, o := range meant(&p, legs[0]) {
-			if _, _, clashes := clash(s, &p, o); clashes || !selects(o.Gateway, p.Want) {
+			if _, _, _, clashes := clash(s, &p, o); clashes || !selects(o.Gateway, p.Want) {
 				continue
 			}
 			istio := len(legs[0].Ask.TLS) > 0 && legs[0].Ask.TLS[0].Mode == admin.IstioMutual
@@ -57,24 +57,12 @@ func begins(s *snapshot.Snapshot, p *trace.Path, leg *trace.Leg) bool {
 
 // wantsTLS says whether for the clients of a leg every route to the gateway leads to a subset with TLS already.
 func wantsTLS(s *snapshot.Snapshot, p *trace.Path, leg *trace.Leg) bool {
-	client := senderOf(p, leg)
+	client := leg.From[0]
 	routes := slices.DeleteFunc(p.Wanted.Toward(string(p.Host), p.Port), func(l trace.Line) bool { return !l.ForMesh() })
 	return len(routes) > 0 && !slices.ContainsFunc(routes, func(l trace.Line) bool {
 		_, _, tls := settings(s, p, client, l.Subset, l.ToPort)
 		return tls == nil || tls.Mode == "" || tls.Mode == "DISABLE"
 	})
-}
-
-// senderOf is a namespace from which traffic comes to a leg at the gateway.
-func senderOf(p *trace.Path, leg *trace.Leg) string {
-	sidecars := p.At(egress.AtSidecar)
-	switch {
-	case len(leg.From) > 0:
-		return leg.From[0]
-	case len(sidecars) > 0:
-		return sidecars[0].Proxy.Namespace
-	}
-	return p.Gateway.Namespace
 }
 
 // endHere mends a gateway that does not end what the sidecars begin: they no longer begin it.
@@ -83,7 +71,7 @@ func endHere(s *snapshot.Snapshot, p *trace.Path, legs []*trace.Leg, o opened) F
 	f.Message = fmt.Sprintf("sidecars begin Istio's TLS to the gateway, and server %d of Gateway %s (%s) does not end it",
 		o.Server.Port.Number, o.Gateway, o.Server.Port.Protocol)
 	f.Object = object("Gateway", o.Gateway.Meta, fmt.Sprintf("spec.servers[%d].tls", o.Index))
-	if rule, path, tls := sender(s, p, legs[0]); rule != nil && tls != nil {
+	if rule, path, tls := sender(s, p, legs[0]); tls != nil {
 		f.Object = object("DestinationRule", rule.Meta, field(path))
 		f.Fix = patch(f.Object, replace(path, fields{"mode": "DISABLE"}))
 		if isWide(rule) {
@@ -124,7 +112,7 @@ func beginThere(s *snapshot.Snapshot, p *trace.Path, legs []*trace.Leg, o opened
 	f.Message = fmt.Sprintf("server %d of Gateway %s ends TLS (%s), and sidecars send it %s",
 		o.Server.Port.Number, o.Gateway, o.Server.TLS.Mode, map[bool]string{true: "the application's own", false: "plain text"}[len(legs[0].Ask.TLS) > 0])
 	f.Object = object("Gateway", o.Gateway.Meta, fmt.Sprintf("spec.servers[%d].tls", o.Index))
-	f.Fix = beginning(s, p, senderOf(p, legs[0]))
+	f.Fix = beginning(s, p, legs[0].From[0])
 	return f
 }
 
