@@ -68,6 +68,33 @@ func TestHoldNotForgetsDraining(t *testing.T) {
 	}
 }
 
+// lateClock is a context whose time is over when it is asked, and which has not noticed it yet.
+type lateClock struct {
+	context.Context
+	ended time.Time
+}
+
+func (l *lateClock) Deadline() (time.Time, bool) { return l.ended, true }
+
+// TestNotHeldByALateClock: what a request says that had no time left is not told in place of what is missing.
+func TestNotHeldByALateClock(t *testing.T) {
+	t.Parallel()
+	ctx := &lateClock{t.Context(), time.Now().Add(time.Hour)}
+	looks := 0
+	err := poll(ctx, func(context.Context) (*snapshot.Snapshot, error) {
+		if looks++; looks == 1 {
+			return captured.Load(t, "set-route-deleted"), nil
+		}
+		ctx.ended = time.Now()
+		s := captured.Load(t, "set-auto-mtls")
+		s.States[snapshot.Pods] = snapshot.State{Kind: snapshot.Failed, Detail: "no time is left"}
+		return s, nil
+	}, demo(t), leads)
+	if !errors.Is(err, context.DeadlineExceeded) || looks != 2 || !strings.Contains(err.Error(), "sends edition.cnn.com:80 to outbound|80||edition.cnn.com") {
+		t.Errorf("%v after %d looks", err, looks)
+	}
+}
+
 // TestNotHeld: when the time is over, it says what is missing, and that it was the time.
 func TestNotHeld(t *testing.T) {
 	t.Parallel()

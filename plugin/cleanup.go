@@ -234,7 +234,7 @@ func (c *cleanup) remove(ctx context.Context, client *kube.Client, p *apply.Plan
 	began := time.Now()
 	waiting, stop := context.WithTimeout(ctx, c.timeout)
 	defer stop()
-	done := c.tool.status("waiting until both proxies have let go")
+	done := c.tool.status("waiting until " + holders(p.Set) + " have let go of it")
 	err = diagnose.HoldNot(waiting, client, p.Set)
 	done()
 	if unseen, partly := errors.AsType[*diagnose.UnseenError](err); partly {

@@ -164,7 +164,7 @@ func (e *enable) hold(ctx context.Context, client *kube.Client, plan *apply.Plan
 	began := time.Now()
 	waiting, stop := context.WithTimeout(ctx, e.timeout)
 	defer stop()
-	done := e.tool.status("waiting until both proxies have it")
+	done := e.tool.status("waiting until " + holders(plan.Set) + " have it")
 	err := diagnose.Hold(waiting, client, plan.Set)
 	unseen, partly := errors.AsType[*diagnose.UnseenError](err)
 	if names := secrets(plan.Set); len(names) > 0 && (err == nil || partly) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-egress/kubectl-egress/apply"
+	"github.com/kubectl-egress/kubectl-egress/diagnose"
 )
 
 // changeLines prints what becomes of each object as it happens, in columns that fit all objects of the plan.
@@ -78,7 +79,7 @@ func (l *lateError) Unwrap() error { return l.err }
 // whatever the last request said.
 func (t *tool) late(waiting context.Context, is string, err error) error {
 	switch {
-	case errors.Is(waiting.Err(), context.DeadlineExceeded):
+	case errors.Is(waiting.Err(), context.DeadlineExceeded), errors.As(err, new(*diagnose.NotHeldError)) && errors.Is(err, context.DeadlineExceeded):
 		return &lateError{fmt.Sprintf("timed out: %s, but %s", is, oneLine(err)), errors.Join(context.DeadlineExceeded, err)}
 	case waiting.Err() != nil:
 		return &lateError{fmt.Sprintf("interrupted while waiting: %s, but %s", is, oneLine(err)), err}

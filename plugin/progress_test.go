@@ -14,6 +14,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/kubectl-egress/kubectl-egress/apply"
+	"github.com/kubectl-egress/kubectl-egress/diagnose"
 )
 
 func change(kind, namespace, name string, action apply.Action) apply.Change {
@@ -96,6 +97,11 @@ func TestLate(t *testing.T) {
 	}
 	if want := "timed out: set news is on the cluster, but gateway pod istio-system/gw-1 has no listener on 8443"; err.Error() != want {
 		t.Errorf("says %q, want %q", err, want)
+	}
+
+	held := &diagnose.NotHeldError{Says: last.Error(), Err: context.DeadlineExceeded}
+	if err := x.late(t.Context(), "set news is on the cluster", held); exitCode(t.Context(), err) != exitTimeout || !strings.HasPrefix(err.Error(), "timed out: ") {
+		t.Errorf("a wait that ended before its clock was heard: %v, exit code %d", err, exitCode(t.Context(), err))
 	}
 
 	stopped, cancel := context.WithCancelCause(t.Context())
