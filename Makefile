@@ -11,7 +11,7 @@ PACKAGE        := github.com/kubectl-egress/kubectl-egress
 LDFLAGS        := -s -w -X $(PACKAGE)/plugin.version=$(VERSION)
 # Not inlining saves 3 MB and costs no time, but for the rooms that read what proxies say and judge it: they come last and stay as they
 # are, for the last pattern that fits decides. TestBinary weighs what this line makes; .goreleaser.yaml has the same.
-GCFLAGS        := -gcflags=k8s.io/...=-l -gcflags=sigs.k8s.io/...=-l -gcflags=google.golang.org/...=-l -gcflags=istio.io/...=-l -gcflags=go.yaml.in/...=-l -gcflags=gopkg.in/...=-l -gcflags=golang.org/x/...=-l -gcflags=github.com/...=-l -gcflags=github.com/kubectl-egress/...=
+GCFLAGS        := -gcflags=k8s.io/...=-l -gcflags=sigs.k8s.io/...=-l -gcflags=google.golang.org/...=-l -gcflags=istio.io/...=-l -gcflags=go.yaml.in/...=-l -gcflags=gopkg.in/...=-l -gcflags=golang.org/x/...=-l -gcflags=github.com/...=-l -gcflags=github.com/kubectl-egress/kubectl-egress/stats/...= -gcflags=github.com/kubectl-egress/kubectl-egress/diagnose/...=
 BIN            := $(CURDIR)/bin
 # 10 minutes a package, which is go's default, is too little for apply on two cores that many others use.
 TEST_FLAGS     ?= -shuffle=on -timeout=30m
