@@ -97,21 +97,22 @@ func (x *execution) held(err, last error) error {
 // stillThere gives those of the pending objects that are not gone, as they are now, with one list per kind and namespace.
 func (x *execution) stillThere(ctx context.Context) ([]*unstructured.Unstructured, error) {
 	places := map[place]bool{}
+	byUID := map[types.UID]*unstructured.Unstructured{}
 	for _, u := range x.pending {
 		at := place{u.GetKind(), u.GetNamespace()}
-		if at.kind == kindNamespace {
+		switch {
+		case refOf(u) == x.plan.ref: // by its name: who takes away one record, or one Secret, need not see all
+			now, err := x.plan.api.get(ctx, x.plan.client, x.plan.ref)
+			if err == nil {
+				byUID[now.GetUID()] = now
+			} else if !errors.Is(err, kube.ErrAbsent) {
+				return nil, err
+			}
+			continue
+		case at.kind == kindNamespace:
 			at.namespace = u.GetName()
 		}
 		places[at] = true
-	}
-	byUID := map[types.UID]*unstructured.Unstructured{}
-	if slices.ContainsFunc(x.pending, func(u *unstructured.Unstructured) bool { return refOf(u) == x.plan.ref }) {
-		u, err := x.plan.api.get(ctx, x.plan.client, x.plan.ref)
-		if err == nil {
-			byUID[u.GetUID()] = u
-		} else if !errors.Is(err, kube.ErrAbsent) {
-			return nil, err
-		}
 	}
 	for at := range places {
 		objs, err := x.plan.api.list(ctx, x.plan.client, at, partOf(x.plan.id), nil)

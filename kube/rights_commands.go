@@ -26,8 +26,8 @@ func Commands() []Command {
 			{Can: "delete secrets", In: AtGateway, Optional: true, Why: "to take it back when the write's answer was lost"},
 			{Can: "get namespaces", In: AtGateway, Optional: true, Why: "whether it is there, when a write finds it missing"},
 		}, owners())},
-		{Name: "credential delete", Writes: true, Rights: slices.Concat(theMesh(), usersOfCredential(), []Right{
-			{Can: "get,list,delete secrets", In: AtGateway, Why: "the credential, and whether it is gone"},
+		{Name: "credential delete", Writes: true, Rights: slices.Concat(itsGateways(), theMesh(), usersOfCredential(), []Right{
+			{Can: "get,delete secrets", In: AtGateway, Why: "the credential, and whether it is gone"},
 			{Can: "create,patch secrets", In: AtGateway, Optional: true, Why: "to put it back when the deletion's answer was lost"},
 			{Can: "list configmaps", In: Everywhere, Why: "the sets, which may use it"},
 			{Can: "list secrets", In: Everywhere, With: WithAny, Why: "in which gateway's namespace it is"},
@@ -99,10 +99,10 @@ func placing(kinds string, in Place) []Right {
 // deleting is what taking a bundle away takes.
 func deleting(kinds string, in Place) []Right {
 	return []Right{
-		{Can: "get,list,delete configmaps", In: in, Why: "the record of what was installed, and whether it is gone"},
+		{Can: "get,delete configmaps", In: in, Why: "the record of what was installed, and whether it is gone"},
 		{Can: "list,delete " + kinds, In: in, Why: "its objects"},
 		{Can: "list configmaps", In: in, With: WithServer, Why: "its settings"},
-		{Can: "list pods", In: in, Why: "whether its pods are gone"},
+		{Can: "list pods", In: in, Why: "whether its pods are gone; with --wait=false not needed"},
 		{Can: "get,create,patch configmaps," + kinds, In: in, Optional: true, Why: "to put back what was taken away when a later deletion fails"},
 		{Can: "list " + memberKinds, In: Everywhere, Else: in, With: WithOrphans, Why: "what was installed"},
 		{Can: "list,delete secrets", In: in, With: WithServer, Why: "its certificates"},

@@ -41,6 +41,12 @@ func circumstances() map[string]string {
 // setKinds are the kinds of networking.istio.io that every set may have; wildcards need EnvoyFilters as well.
 const setKinds = "serviceentries.networking.istio.io,gateways.networking.istio.io,destinationrules.networking.istio.io,virtualservices.networking.istio.io"
 
+// homeKinds are those of them that are in the set's own namespace always; leadingOn is in the gateway's, or beside them.
+const (
+	homeKinds = "serviceentries.networking.istio.io,gateways.networking.istio.io,virtualservices.networking.istio.io"
+	leadingOn = "destinationrules.networking.istio.io"
+)
+
 const envoyFilters = "envoyfilters.networking.istio.io"
 
 // optional makes rights of what is only seen less without.
@@ -165,17 +171,15 @@ func trying() []Right {
 	return slices.Concat(itsGateways(), theMesh(), []Right{
 		{Can: "list configmaps", In: Everywhere, Else: Home, Why: "other sets, whose hosts are theirs"},
 		{
-			Can: "list serviceentries.networking.istio.io,gateways.networking.istio.io,virtualservices.networking.istio.io", In: Everywhere, Else: Home,
+			Can: "list " + homeKinds, In: Everywhere, Else: Home,
 			Why: "what others have about the same hosts and ports",
 		},
 		{Can: "get,create,patch configmaps", In: Home, Why: "the set"},
 		{Can: "list " + setKinds, In: Home, Why: "its objects"},
-		{
-			Can: "create,patch serviceentries.networking.istio.io,gateways.networking.istio.io,virtualservices.networking.istio.io", In: Home,
-			Why: "its objects",
-		},
-		{Can: "create,patch destinationrules.networking.istio.io", In: Home, With: "--export-to", Why: "how the gateway leads on, for one namespace alone"},
-		{Can: "list,create,patch destinationrules.networking.istio.io", In: AtGateway, Else: Home, Why: "how the gateway leads on"},
+		{Can: "create,patch " + homeKinds, In: Home, Why: "its objects"},
+		{Can: "create,patch " + leadingOn, In: Home, With: "--export-to", Why: "how the gateway leads on, for one namespace alone"},
+		{Can: "create,patch " + leadingOn, In: Home, With: WithWildcard, Why: "how the gateway leads on to its SNI proxy"},
+		{Can: "list,create,patch " + leadingOn, In: AtGateway, Else: Home, Why: "how the gateway leads on"},
 		{Can: "list " + setKinds, In: AtGateway, Else: Home, Why: "its objects in the gateway's namespace"},
 		{Can: "list,create,patch " + envoyFilters, In: AtGateway, With: WithWildcard, Why: "how the gateway goes by SNI"},
 		{Can: "list " + envoyFilters, In: Home, With: WithWildcard, Why: "its objects"},
@@ -184,7 +188,7 @@ func trying() []Right {
 		{Can: "get secrets", In: AtGateway, With: "--credential", Optional: true, Why: "whether the Secrets are there"},
 		{Can: "get,delete " + setKinds, In: Home, Optional: true, Why: "what a changed set no longer has, and what is taken back when a write fails"},
 		{Can: "delete configmaps", In: Home, Optional: true, Why: "the same"},
-		{Can: "get,delete destinationrules.networking.istio.io", In: AtGateway, Optional: true, Why: "the same"},
+		{Can: "get,delete " + leadingOn, In: AtGateway, Optional: true, Why: "the same"},
 		{Can: "get,delete " + envoyFilters, In: AtGateway, With: WithWildcard, Optional: true, Why: "the same"},
 		{Can: "delete secrets", In: AtGateway, With: WithCA, Optional: true, Why: "the same"},
 		{Can: "get namespaces", In: Home, Optional: true, Why: "whether it is there, when a write finds it missing"},
@@ -196,19 +200,27 @@ func owners() []Right {
 	return []Right{{Can: "list configmaps,secrets", In: Everywhere, Else: Home, With: WithOwners, Why: "whose it is"}}
 }
 
-// cleaning is what taking sets away takes.
+// cleaning is what taking sets away takes. Where a set's rules may be is recorded by kinds and by namespaces, so that each kind is listed
+// in each; what is there to be deleted is less.
 func cleaning() []Right {
 	return slices.Concat([]Right{
-		{Can: "get,list,delete configmaps", In: HomeOrAll, Why: "the set"},
-		{Can: "list,delete " + setKinds, In: HomeOrAll, Why: "its objects"},
-		{Can: "list,delete " + setKinds, In: AtGateway, Why: "its objects in the gateway's namespace"},
+		{Can: "get,delete configmaps", In: HomeOrAll, Why: "the set"},
+		{Can: "list configmaps", In: HomeOrAll, Why: "the sets, to find them with --all and --domains"},
+		{Can: "list " + setKinds, In: HomeOrAll, Why: "its objects"},
+		{Can: "list " + setKinds, In: AtGateway, Why: "its objects in the gateway's namespace"},
+		{Can: "delete " + homeKinds, In: HomeOrAll, Why: "its objects"},
+		{Can: "delete " + leadingOn, In: HomeOrAll, With: "--export-to", Why: "its objects"},
+		{Can: "delete " + leadingOn, In: HomeOrAll, With: WithWildcard, Why: "its objects"},
+		{Can: "delete " + leadingOn, In: AtGateway, Why: "its objects in the gateway's namespace"},
 		{Can: "list,delete " + envoyFilters, In: HomeOrAll, With: WithWildcard, Why: "its objects"},
 		{Can: "list,delete " + envoyFilters, In: AtGateway, With: WithWildcard, Why: "its objects in the gateway's namespace"},
 		{Can: "list,delete secrets", In: HomeOrAll, With: WithCA, Why: "its objects"},
 		{Can: "list,delete secrets", In: AtGateway, With: WithCA, Why: "its objects in the gateway's namespace"},
 		{Can: "create,patch configmaps", In: HomeOrAll, Optional: true, Why: "to put back what was taken away when a later deletion fails"},
-		{Can: "get,create,patch " + setKinds, In: HomeOrAll, Optional: true, Why: "the same"},
-		{Can: "get,create,patch " + setKinds, In: AtGateway, Optional: true, Why: "the same"},
+		{Can: "get,create,patch " + homeKinds, In: HomeOrAll, Optional: true, Why: "the same"},
+		{Can: "get,create,patch " + leadingOn, In: HomeOrAll, With: "--export-to", Optional: true, Why: "the same"},
+		{Can: "get,create,patch " + leadingOn, In: HomeOrAll, With: WithWildcard, Optional: true, Why: "the same"},
+		{Can: "get,create,patch " + leadingOn, In: AtGateway, Optional: true, Why: "the same"},
 		{Can: "get,create,patch " + envoyFilters, In: HomeOrAll, With: WithWildcard, Optional: true, Why: "the same"},
 		{Can: "get,create,patch " + envoyFilters, In: AtGateway, With: WithWildcard, Optional: true, Why: "the same"},
 		{Can: "get,create,patch secrets", In: HomeOrAll, With: WithCA, Optional: true, Why: "the same"},

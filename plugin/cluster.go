@@ -57,7 +57,7 @@ func (t *tool) tellRefused(c *cobra.Command) {
 		err := run(cmd, args)
 		if refused := t.refused(err); len(refused) > 0 {
 			command := strings.TrimPrefix(cmd.CommandPath(), cmd.Root().CommandPath()+" ")
-			t.note("Not seen, for want of the right to %s; '%s rbac %s' prints what it takes", strings.Join(refused, "; "), t.name, command)
+			t.note("Not seen, for want of the right to %s; '%s rbac %s' prints what it takes", strings.Join(byVerb(refused), "; "), t.name, command)
 		}
 		return err
 	}
@@ -78,8 +78,35 @@ func (t *tool) refused(err error) []string {
 	return slices.DeleteFunc(all, func(right string) bool {
 		// by exec Envoys are asked only where ports may not be forwarded, which is the lesser right
 		lesser := strings.Replace(right, "pods/exec", "pods/portforward", 1)
-		return strings.Contains(said, serverWords(right)) || lesser != right && slices.Contains(all, lesser)
+		return strings.Contains(said, serverWords(right)) || strings.Contains(said, right) || lesser != right && slices.Contains(all, lesser)
 	})
+}
+
+// byVerb puts rights together that are alike but for the resource: "list pods and services in all namespaces".
+func byVerb(rights []string) []string {
+	type kind struct{ verb, where string }
+	var order []kind
+	resources := map[kind][]string{}
+	for _, right := range rights {
+		verb, rest, _ := strings.Cut(right, " ")
+		resource, where, _ := strings.Cut(rest, " ")
+		k := kind{verb, where}
+		if resources[k] == nil {
+			order = append(order, k)
+		}
+		resources[k] = append(resources[k], resource)
+	}
+	grouped := make([]string, 0, len(order))
+	for _, k := range order {
+		words := resources[k]
+		last := len(words) - 1
+		line := words[last]
+		if last > 0 {
+			line = strings.Join(words[:last], ", ") + " and " + line
+		}
+		grouped = append(grouped, k.verb+" "+line+" "+k.where)
+	}
+	return grouped
 }
 
 // serverWords is how the API server tells of a missing right: "list deployments.apps in namespace shop" as `list resource "deployments"`.

@@ -120,6 +120,12 @@ func (c *credentialDelete) unused(ctx context.Context, client *kube.Client, fact
 	if len(sets) > 0 {
 		return egress.Inputf("%s is used by %s; clean up what uses it first, or say --force", what, setNames(sets))
 	}
+	for _, right := range client.Refused() {
+		// a gateway that cannot be seen may use it all the same
+		if verb, rest, _ := strings.Cut(right, " "); verb != "create" && (strings.HasPrefix(rest, "services ") || strings.HasPrefix(rest, "pods ")) {
+			return fmt.Errorf("whether rules use %s could not be found out, for want of the right to %s; say --force to take it away all the same", what, right)
+		}
+	}
 	var rules []string
 	for _, gw := range facts.Gateways {
 		if gw.Namespace != namespace {

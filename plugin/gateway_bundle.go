@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/kubectl-egress/kubectl-egress/apply"
 	"github.com/kubectl-egress/kubectl-egress/apply/install/ready"
@@ -175,15 +177,28 @@ func (r *removing) take(ctx context.Context, plan *apply.Plan, namespace string)
 	return true, nil
 }
 
+// seesPods refuses, while nothing is taken away yet, what could not be waited for afterwards.
+func (r *removing) seesPods(ctx context.Context, client *kube.Client, namespace string, selected map[string]string) error {
+	if !r.wait {
+		return nil
+	}
+	o := kube.ListOptions{Labels: labels.FormatLabels(selected)}
+	err := client.List(ctx, kube.Resource{Version: "v1", Resource: "pods"}, namespace, o, func(json.RawMessage) error { return nil })
+	if err != nil {
+		return fmt.Errorf("nothing was taken away: %w; --wait=false does without a look at the pods", err)
+	}
+	return nil
+}
+
 // podsGone waits until what was taken away runs no longer.
-func (r *removing) podsGone(ctx context.Context, client *kube.Client, what, namespace string, labels map[string]string) error {
+func (r *removing) podsGone(ctx context.Context, client *kube.Client, what, namespace string, selected map[string]string) error {
 	if !r.wait {
 		return nil
 	}
 	waiting, stop := context.WithTimeout(ctx, r.timeout)
 	defer stop()
 	done := r.tool.status("waiting until the pods are gone")
-	err := ready.Gone(waiting, client, namespace, labels)
+	err := ready.Gone(waiting, client, namespace, selected)
 	done()
 	if err != nil {
 		return r.tool.late(waiting, what+" is gone from the cluster", err)

@@ -62,11 +62,15 @@ func (g *gatewayUninstall) run(ctx context.Context) error {
 			return err
 		}
 	}
+	selected := install.Gateway{Ref: g.ref}.Labels()
+	if err := g.seesPods(ctx, client, g.ref.Namespace, selected); err != nil {
+		return err
+	}
 	gone, err := g.take(ctx, plan, g.ref.Namespace)
 	if err != nil || !gone {
 		return err
 	}
-	return g.podsGone(ctx, client, "gateway "+g.ref.String(), g.ref.Namespace, install.Gateway{Ref: g.ref}.Labels())
+	return g.podsGone(ctx, client, "gateway "+g.ref.String(), g.ref.Namespace, selected)
 }
 
 // foreign tells a gateway that others installed from one that is not there.

@@ -194,3 +194,30 @@ func TestServerWords(t *testing.T) {
 		}
 	}
 }
+
+// TestByVerb: what could not be seen is told in one line, each verb and place once.
+func TestByVerb(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ rights, want []string }{
+		{nil, []string{}},
+		{[]string{"list pods in all namespaces"}, []string{"list pods in all namespaces"}},
+		{
+			[]string{"list gateways.networking.istio.io in namespace a", "list pods in namespace a", "list services in namespace a"},
+			[]string{"list gateways.networking.istio.io, pods and services in namespace a"},
+		},
+		{
+			[]string{
+				"create pods/portforward in namespace a", "create pods/portforward in namespace b", "get services in namespace a",
+				"list deployments.apps in all namespaces", "list pods in namespace a", "list services in all namespaces",
+			},
+			[]string{
+				"create pods/portforward in namespace a", "create pods/portforward in namespace b", "get services in namespace a",
+				"list deployments.apps and services in all namespaces", "list pods in namespace a",
+			},
+		},
+	} {
+		if diff := cmp.Diff(test.want, byVerb(test.rights)); diff != "" {
+			t.Errorf("%v: %s", test.rights, diff)
+		}
+	}
+}

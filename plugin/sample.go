@@ -203,9 +203,13 @@ func (s *sampleDelete) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	selected := install.SampleLabels(s.sample)
+	if err := s.seesPods(ctx, client, ref.Namespace, selected); err != nil {
+		return err
+	}
 	gone, err := s.take(ctx, plan, ref.Namespace)
 	if err != nil || !gone {
 		return err
 	}
-	return s.podsGone(ctx, client, "sample "+s.sample, ref.Namespace, install.SampleLabels(s.sample))
+	return s.podsGone(ctx, client, "sample "+s.sample, ref.Namespace, selected)
 }
