@@ -35,7 +35,23 @@ func (a atom) told(r result) bool {
 	if strings.Contains(out, "grant RBAC permissions not currently held") { // nobody can give what they have not
 		return strings.Contains(out, fmt.Sprintf("Resources:[%q]", a.resource)) && strings.Contains(out, strconv.Quote(a.verb))
 	}
-	return strings.Contains(out, a.String()) || strings.Contains(out, fmt.Sprintf("cannot %s resource %q", a.verb, a.resource))
+	return strings.Contains(out, a.String()) || strings.Contains(out, fmt.Sprintf("cannot %s resource %q", a.verb, a.resource)) || a.notSeen(r.stderr)
+}
+
+// notSeen says whether the right is in the line that ends a command: "Not seen, for want of the right to get services in namespace a; list
+// pods and services in all namespaces; …".
+func (a atom) notSeen(stderr string) bool {
+	verb, resource, _ := strings.Cut(a.String(), " ")
+	for line := range strings.Lines(stderr) {
+		rights, ok := strings.CutPrefix(line, "Not seen, for want of the right to ")
+		for group := range strings.SplitSeq(rights, "; ") {
+			words := strings.FieldsFunc(group, func(r rune) bool { return r == ' ' || r == ',' })
+			if ok && words[0] == verb && slices.Contains(words, resource) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // lacking are the flags by which the plugin is a user with all rights but some.
@@ -76,7 +92,8 @@ func (h *held) takeAway(tt rbacCase, base []atom) {
 	for _, a := range h.all {
 		switch {
 		case !tt.takes(a) || slices.Contains(base, a) || twice(h.all, a):
-		case h.spare(a):
+		case tt.missing == needed && !slices.Contains(h.needed, a) || tt.missing == optional && slices.Contains(h.needed, a):
+		case h.spare(a, tt.undo):
 			quietly = append(quietly, a)
 		default:
 			h.tried = append(h.tried, []atom{a})
@@ -88,7 +105,9 @@ func (h *held) takeAway(tt rbacCase, base []atom) {
 }
 
 // spare says whether a command that goes well does not even ask for what a right is needed for.
-func (h *held) spare(a atom) bool { return quiet(a) && !slices.Contains(h.needed, a) }
+func (h *held) spare(a atom, undo []string) bool {
+	return (quiet(a) || slices.Contains(undo, a.String())) && !slices.Contains(h.needed, a)
+}
 
 // grantRights has `rbac` print the rights of each case, and grants them: together to a user of the case's own, and one by one. Each
 // right of each command is tried by one line at least.
@@ -124,13 +143,13 @@ func (c *cluster) grantRights(phases [][]rbacCase) [][]held {
 			}
 			h.takeAway(tt, base)
 			untried[tt.command] = slices.DeleteFunc(untried[tt.command], func(a atom) bool {
-				return slices.Contains(slices.Concat(h.tried...), a) || twice(h.all, a) || h.spare(a) || slices.Contains(elsewhere()[tt.command], a.String())
+				return slices.Contains(slices.Concat(h.tried...), a) || twice(h.all, a) || h.spare(a, tt.undo) || slices.Contains(elsewhere()[tt.command], a.String())
 			})
 			rights[i] = append(rights[i], h)
 		}
 	}
 	for command, left := range untried {
-		if len(left) > 0 && !slices.Contains(onlyWhole(), command) {
+		if len(left) > 0 {
 			c.t.Errorf("%s: no line is run without the right to %v", command, left)
 		}
 	}
@@ -142,12 +161,6 @@ func (c *cluster) grantRights(phases [][]rbacCase) [][]held {
 func twice(all []atom, a atom) bool {
 	namespace, _ := split(*gatewayRef)
 	return a.namespace == namespace && slices.Contains(all, atom{rbacEdge, a.verb, a.group, a.resource})
-}
-
-// onlyWhole are the commands that are run with all their rights and not without each: what they take away would have to be made anew
-// for each right, a gateway with its pods among it.
-func onlyWhole() []string {
-	return []string{"cleanup", "credential delete", "gateway uninstall", "sample delete"}
 }
 
 // elsewhere are rights that are tried with another command that does the same by the same code: here each would take a restart of the
@@ -166,8 +179,30 @@ func quiet(a atom) bool {
 		a.verb == "get" && a.resource != "pods" && a.resource != "services" && (a.resource != "configmaps" || a.namespace != "istio-system")
 }
 
+// prepare does what has to be there for a run.
+func (c *cluster) prepare(tt rbacCase, n int) {
+	if len(tt.before) == 0 {
+		return
+	}
+	if r := c.run("", c.egress, numbered(tt.before, n)...); r.code != 0 {
+		c.t.Errorf("%s, to prepare:\n%s", tt.name(), r)
+	}
+}
+
+// standing is what is in this test's namespaces, and whether it was changed since.
+func (c *cluster) standing() string {
+	c.t.Helper()
+	const (
+		kinds = "configmaps,secrets,services,serviceaccounts,deployments,roles,rolebindings,hpa,pdb,serviceentries,gateways.networking.istio.io," +
+			"destinationrules,envoyfilters,virtualservices"
+		each = `{range .items[*]}{.kind} {.metadata.namespace}/{.metadata.name} {.metadata.uid} {.metadata.generation} {.metadata.deletionTimestamp}{"\n"}{end}`
+	)
+	return c.kube("-n", rbacHome, "get", kinds, "-o", "jsonpath="+each) + c.kube("-n", rbacEdge, "get", kinds, "-o", "jsonpath="+each)
+}
+
 // with runs a case with exactly the rights that rbac prints.
 func (c *cluster) with(tt rbacCase, n int) {
+	c.prepare(tt, n)
 	r := c.run("", c.egress, append(numbered(tt.args, n), "--as=e2e-rbac:"+tt.name())...)
 	if r.code != tt.code || strings.Contains(r.stderr, "forbidden") || strings.Contains(r.stderr, "for want of the right") {
 		c.t.Errorf("%s with the rights that rbac prints: want exit code %d and nothing unseen\n%s", tt.name(), tt.code, r)
@@ -183,10 +218,11 @@ var (
 // without runs a case with rights missing. What cannot do without one fails or says unknown, and names it; what can names it too,
 // unless it had no reason to ask.
 func (c *cluster) without(tt rbacCase, h held, missing []atom, n int) {
+	c.prepare(tt, n)
 	r := c.run("", c.egress, append(numbered(tt.args, n), lacking(h.all, missing)...)...)
 	r.args = append(numbered(tt.args, n), fmt.Sprintf("(all rights but: %s)", missing))
 	one := missing[0]
-	needed, spare := slices.Contains(h.needed, one), h.spare(one)
+	needed, spare := slices.Contains(h.needed, one), h.spare(one, tt.undo)
 	out := r.stdout + r.stderr
 	switch {
 	case strings.Contains(out, "fault of this program"):

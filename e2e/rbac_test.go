@@ -13,14 +13,29 @@ type rbacCase struct {
 	command string   // as rbac takes it
 	with    []string // circumstances
 	args    []string // of the plugin; # is a number of the run
+	before  []string // of the plugin: what is done first, with all rights
 	code    int      // with all these rights
 	// none: only with all rights, since what this line writes cannot be written twice.
 	none bool
+	// partly: never with all rights; keeps: nothing may be changed by it.
+	partly, keeps bool
+	missing       need // what is taken away
 	// extra: only the rights of the circumstances are taken away; those of the command itself are another line's.
 	extra bool
 	// only are the rights that are taken away, and not those that are not, because the line does not come so far; another one does.
 	only, not []string
+	// undo are rights that are used to take back what was done, and to read with other commands.
+	undo []string
 }
+
+// need says of which of a command's rights a line is to do without.
+type need string
+
+const (
+	all      need = ""
+	needed   need = "needed"
+	optional need = "optional"
+)
 
 func (tt rbacCase) name() string { return strings.Join(append([]string{tt.command}, tt.with...), " ") }
 
@@ -43,13 +58,12 @@ const (
 func home(args ...string) []string { return append(args, "-n", rbacHome) }
 func gate(args ...string) []string { return append(args, "--gateway="+rbacGate) }
 
-// rbacCases are the lines in the order of a life: what runs in one phase does not meet. What takes things away
-// runs with its rights, and not yet without each.
+// rbacCases are the lines in the order of a life: what runs in one phase does not meet.
 func rbacCases(dir string) [][]rbacCase {
 	sleep := home("sample", "install", "sleep", "--image="+*image)
-	enable := home(gate("enable", "--domains="+rbacHost, "--name=e2e-rbac", "--mtls=on", "--timeout=60s")...)
+	enable := home(gate("enable", "--domains="+rbacHost, "--name=e2e-rbac", "--mtls=on", "--timeout=100s")...)
 	seen := []string{"create pods/portforward", "list pods", "get pods", "list sidecars.networking.istio.io"}
-	pods := []string{"list pods"}
+	pods, services := []string{"list pods"}, []string{"get services"}
 	standing := func(kinds ...string) []string { // what is only asked about what is there already
 		again := slices.Clone(pods)
 		for _, k := range kinds {
@@ -85,6 +99,21 @@ func rbacCases(dir string) [][]rbacCase {
 				"list destinationrules.networking.istio.io", "list gateways.networking.istio.io",
 			}},
 		}...),
+		rbacRefused(),
+		{
+			{
+				command: "cleanup", args: home("cleanup", "s#", "--yes"), missing: optional,
+				before: home(gate("enable", "--domains=s#.rbac.example.org", "--name=s#", "--mtls=on", "--wait=false")...),
+			},
+			{
+				command: "credential delete", args: gate("credential", "delete", "d#", "--yes"), missing: optional,
+				before: gate("credential", "create", "d#", "--self-signed", "--dns=rbac.example.org", "--wait=false"),
+			},
+		},
+		// without the right to look the gateway is told to record all the same, and that is said
+		{{command: "stats record", args: gate("stats", "record", "on", "--yes"), partly: true, missing: needed, only: []string{"create pods/portforward"}}},
+		{{command: "stats record", args: gate("stats", "record", "off", "--yes", "--wait=false"), none: true}},
+		{{command: "stats record", args: gate("stats", "record", "on", "--yes"), none: true}},
 		{
 			{command: "cleanup", args: home("cleanup", "e2e-rbac", "--yes"), none: true},
 			{command: "credential delete", args: gate("credential", "delete", rbacCredential, "--yes"), none: true},
@@ -93,7 +122,33 @@ func rbacCases(dir string) [][]rbacCase {
 			{command: "sample delete", args: home("sample", "delete", "sleep", "--yes"), none: true},
 			{command: "gateway uninstall", args: []string{"gateway", "uninstall", rbacGate, "--yes"}, none: true},
 		},
+		{
+			{command: "sample delete", args: home("sample", "delete", "sleep", "--yes"), partly: true, missing: optional, undo: services, before: append(slices.Clone(sleep), "--wait=false")},
+			{
+				command: "gateway uninstall", args: []string{"gateway", "uninstall", rbacGate, "--yes"}, partly: true, missing: optional, undo: services,
+				before: []string{"gateway", "install", rbacGate, "--wait=false"},
+			},
+		},
 	}
+}
+
+// rbacRefused are the commands that take away, and one that restarts pods, each without what it cannot do without: nothing may be
+// changed by any of them.
+func rbacRefused() []rbacCase {
+	cases := []rbacCase{
+		{command: "cleanup", args: home("cleanup", "e2e-rbac", "--yes"), partly: true, missing: needed, not: []string{"list configmaps"}},
+		{command: "cleanup", args: home("cleanup", "--all", "--yes"), partly: true, missing: needed, only: []string{"list configmaps"}},
+		{command: "credential delete", args: gate("credential", "delete", rbacCredential, "--yes"), partly: true, missing: needed},
+		{command: "sample delete", args: home("sample", "delete", "sleep", "--yes"), partly: true, missing: needed},
+		{command: "gateway uninstall", args: []string{"gateway", "uninstall", rbacGate, "--yes", "--force"}, partly: true, missing: needed, not: []string{"list configmaps"}},
+		{command: "gateway uninstall", args: []string{"gateway", "uninstall", rbacGate, "--yes"}, partly: true, missing: needed, only: []string{"list configmaps"}},
+		{command: "stats record", args: gate("stats", "record", "on", "--yes"), partly: true, missing: needed, not: []string{"create pods/portforward"}},
+		{command: "stats record", args: []string{"stats", "record", "on", "--yes"}, missing: optional, code: 2}, // which of two gateways
+	}
+	for i := range cases {
+		cases[i].keeps = true
+	}
+	return cases
 }
 
 // rbacReads are the commands that only look.
@@ -142,10 +197,16 @@ func TestRBAC(t *testing.T) {
 func (c *cluster) phase(cases []rbacCase, rights []held, n int) int {
 	c.t.Helper()
 	var jobs []func()
+	before := ""
+	if cases[0].keeps {
+		before = c.standing()
+	}
 	for j, tt := range cases {
-		n++
-		own := n
-		jobs = append(jobs, func() { c.with(tt, own) })
+		if !tt.partly {
+			n++
+			own := n
+			jobs = append(jobs, func() { c.with(tt, own) })
+		}
 		for _, missing := range rights[j].tried {
 			n++
 			own := n
@@ -153,5 +214,10 @@ func (c *cluster) phase(cases []rbacCase, rights []held, n int) int {
 		}
 	}
 	some(jobs)
+	if cases[0].keeps {
+		if after := c.standing(); after != before {
+			c.t.Errorf("without a right that is needed something was changed:\n%s\nnow it is\n%s", before, after)
+		}
+	}
 	return n
 }
