@@ -169,6 +169,7 @@ func elsewhere() map[string][]string {
 	return map[string][]string{
 		"gateway install":   {"create rolebindings.rbac.authorization.k8s.io"}, // roles: a dry run does not come to it
 		"credential create": {"create pods/portforward"},                       // certs
+		"stats record":      {"list services"},                                 // certs: with --gateway it is not asked for, and without there is no choice
 	}
 }
 

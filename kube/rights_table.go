@@ -10,6 +10,7 @@ const (
 	WithUnnamed  = "unversioned"
 	WithOld      = "old-istio"
 	WithWildcard = "wildcards"
+	WithProxied  = "mode-sni-proxy"
 	WithCA       = "--ca-file"
 	WithSpace    = "namespace"
 	WithAny      = "any-gateway"
@@ -28,6 +29,7 @@ func circumstances() map[string]string {
 		WithUnnamed:  "for an Istio whose images and labels do not tell its version",
 		WithOld:      "for Istio up to 1.7",
 		WithWildcard: "for sets with wildcard hosts",
+		WithProxied:  "for sets of mode sni-proxy",
 		WithSpace:    "for a namespace that is made or taken away as well",
 		WithAny:      "where the mesh has not just one gateway and --gateway does not say which",
 		WithServer:   "for the sample mtls-server",
@@ -178,7 +180,7 @@ func trying() []Right {
 		{Can: "list " + setKinds, In: Home, Why: "its objects"},
 		{Can: "create,patch " + homeKinds, In: Home, Why: "its objects"},
 		{Can: "create,patch " + leadingOn, In: Home, With: "--export-to", Why: "how the gateway leads on, for one namespace alone"},
-		{Can: "create,patch " + leadingOn, In: Home, With: WithWildcard, Why: "how the gateway leads on to its SNI proxy"},
+		{Can: "create,patch " + leadingOn, In: Home, With: WithProxied, Why: "how the gateway leads on to its SNI proxy"},
 		{Can: "list,create,patch " + leadingOn, In: AtGateway, Else: Home, Why: "how the gateway leads on"},
 		{Can: "list " + setKinds, In: AtGateway, Else: Home, Why: "its objects in the gateway's namespace"},
 		{Can: "list,create,patch " + envoyFilters, In: AtGateway, With: WithWildcard, Why: "how the gateway goes by SNI"},
@@ -210,7 +212,7 @@ func cleaning() []Right {
 		{Can: "list " + setKinds, In: AtGateway, Why: "its objects in the gateway's namespace"},
 		{Can: "delete " + homeKinds, In: HomeOrAll, Why: "its objects"},
 		{Can: "delete " + leadingOn, In: HomeOrAll, With: "--export-to", Why: "its objects"},
-		{Can: "delete " + leadingOn, In: HomeOrAll, With: WithWildcard, Why: "its objects"},
+		{Can: "delete " + leadingOn, In: HomeOrAll, With: WithProxied, Why: "its objects"},
 		{Can: "delete " + leadingOn, In: AtGateway, Why: "its objects in the gateway's namespace"},
 		{Can: "list,delete " + envoyFilters, In: HomeOrAll, With: WithWildcard, Why: "its objects"},
 		{Can: "list,delete " + envoyFilters, In: AtGateway, With: WithWildcard, Why: "its objects in the gateway's namespace"},
@@ -219,7 +221,7 @@ func cleaning() []Right {
 		{Can: "create,patch configmaps", In: HomeOrAll, Optional: true, Why: "to put back what was taken away when a later deletion fails"},
 		{Can: "get,create,patch " + homeKinds, In: HomeOrAll, Optional: true, Why: "the same"},
 		{Can: "get,create,patch " + leadingOn, In: HomeOrAll, With: "--export-to", Optional: true, Why: "the same"},
-		{Can: "get,create,patch " + leadingOn, In: HomeOrAll, With: WithWildcard, Optional: true, Why: "the same"},
+		{Can: "get,create,patch " + leadingOn, In: HomeOrAll, With: WithProxied, Optional: true, Why: "the same"},
 		{Can: "get,create,patch " + leadingOn, In: AtGateway, Optional: true, Why: "the same"},
 		{Can: "get,create,patch " + envoyFilters, In: HomeOrAll, With: WithWildcard, Optional: true, Why: "the same"},
 		{Can: "get,create,patch " + envoyFilters, In: AtGateway, With: WithWildcard, Optional: true, Why: "the same"},
