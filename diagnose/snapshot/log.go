@@ -39,6 +39,9 @@ type LogLine struct {
 // Narrow leaves of all logs the lines of the last so long before the snapshot was taken, and says of how many proxies the log does not
 // go back that far.
 func (s *Snapshot) Narrow(last time.Duration) (short int) {
+	if s.Taken.IsZero() {
+		return 0 // nobody knows what is old
+	}
 	from := s.Taken.Add(-last)
 	for i := range s.Proxies {
 		l := &s.Proxies[i].Log

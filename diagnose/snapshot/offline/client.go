@@ -118,3 +118,22 @@ func (c *client) dumpOf(namespace, pod string) *envoy {
 	}
 	return nil
 }
+
+// logs gives the last lines of a proxy's log, as far as it is among the files.
+func (c *client) logs(_ context.Context, p kube.Pod, o kube.LogOptions) (io.ReadCloser, error) {
+	e := c.dumpOf(p.Namespace, p.Name)
+	if e == nil || e.log == nil {
+		return nil, fmt.Errorf("the log of %s/%s is not among the files: %w", p.Namespace, p.Name, kube.ErrAbsent)
+	}
+	text := e.log
+	if o.Tail > 0 {
+		begin := len(bytes.TrimRight(text, "\n"))
+		for range o.Tail {
+			if begin = bytes.LastIndexByte(text[:begin], '\n'); begin < 0 {
+				break
+			}
+		}
+		text = text[begin+1:]
+	}
+	return io.NopCloser(bytes.NewReader(text)), nil
+}

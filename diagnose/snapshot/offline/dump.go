@@ -19,6 +19,7 @@ type envoy struct {
 	hosts          json.RawMessage              // /clusters?format=json; nil: not given
 	endpoints      json.RawMessage              // the same from the dump itself, without counters
 	certs          json.RawMessage
+	log            []byte // of its container; nil: not given
 
 	clusterNames  []string
 	listenerPorts []int

@@ -54,8 +54,10 @@ func (f *Files) Add(name string, text []byte) error {
 	return f.addObjects(name, text)
 }
 
-// place is where an istioctl bug-report keeps a reply of a proxy's Envoy: proxies/NAMESPACE/POD/QUESTION.
+// place is where an istioctl bug-report keeps a reply of a proxy's Envoy, and its log: proxies/NAMESPACE/POD/QUESTION.
 type place struct{ namespace, pod, question string }
+
+const proxyLog = "istio-proxy.log"
 
 func placed(name string) (place, bool) {
 	parts := strings.Split(path.Clean(name), "/")
@@ -64,10 +66,10 @@ func placed(name string) (place, bool) {
 		return place{}, false
 	}
 	question, _, _ := strings.Cut(parts[i+3], "?")
-	return place{parts[i+1], parts[i+2], question}, slices.Contains([]string{"config_dump", "clusters", "certs"}, question)
+	return place{parts[i+1], parts[i+2], question}, slices.Contains([]string{"config_dump", "clusters", "certs", proxyLog}, question)
 }
 
-// Wanted says whether a file of an istioctl bug-report is read at all: logs and metrics are not, nor is what kubectl describes.
+// Wanted says whether a file of an istioctl bug-report is read at all: metrics and istiod's logs are not, nor is what kubectl describes.
 func Wanted(name string) bool {
 	if _, ok := placed(name); ok {
 		return true
@@ -100,13 +102,16 @@ func (f *Files) reply(at place, text []byte) error {
 		}
 		e.certs = text
 		return nil
+	case proxyLog:
+		e.log = text
+		return nil
 	}
 	d, err := readDump(text)
 	if err != nil {
 		return err
 	}
 	d.namespace, d.pod = at.namespace, at.pod
-	d.hosts, d.certs = e.hosts, e.certs
+	d.hosts, d.certs, d.log = e.hosts, e.certs, e.log
 	if d.hosts == nil {
 		d.hosts = d.endpoints
 	}
@@ -148,9 +153,16 @@ func (f *Files) Load(ctx context.Context, o gather.Options) (*snapshot.Snapshot,
 	if err := f.standIn(); err != nil {
 		return nil, err
 	}
-	s, err := gather.Gather(ctx, &client{f}, o)
+	c := &client{f}
+	o.Logs = c.logs
+	s, err := gather.Gather(ctx, c, o)
 	if err != nil {
 		return nil, err
+	}
+	for i := range s.Proxies {
+		if p := &s.Proxies[i]; p.Log.State.Kind == snapshot.Absent {
+			p.Log = snapshot.Log{} // as if nobody had asked
+		}
 	}
 	s.Taken = time.Time{} // nobody knows
 	f.unread(s)

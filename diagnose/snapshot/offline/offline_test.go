@@ -143,7 +143,7 @@ func TestWanted(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]bool{
 		"bug-report/cluster/crs": true, "cluster/k8s-resources": true, "bug-report/cluster/secrets": false, "bug-report/cluster/k8s-cluster-resources": false,
-		"bug-report/proxies/a/b/config_dump?include_eds": true, "proxies/a/b/config_dump": true, "bug-report/proxies/a/b/istio-proxy.log": false,
+		"bug-report/proxies/a/b/config_dump?include_eds": true, "proxies/a/b/config_dump": true, "bug-report/proxies/a/b/istio-proxy.log": true, "bug-report/istio/a/b/discovery.log": false,
 		"bug-report/proxies/a/b/clusters": true, "bug-report/proxies/a/b/stats/prometheus": false, "bug-report/istio/a/b/clusters": false, "proxies/b/certs": false,
 	} {
 		if got := Wanted(name); got != want {
