@@ -73,7 +73,7 @@ func forOthers(s *snapshot.Snapshot, p *trace.Path, legs []*trace.Leg, proxy *sn
 	var ops []op
 	var last *snapshot.RouteMatch
 	for _, l := range p.Wanted.Toward(string(p.Host), p.Port) {
-		if l.VirtualService != v || l.Match == nil || l.Match == last { // a match comes once for each of its weights
+		if l.VirtualService != v || l.Match == last { // a match comes once for each of its weights
 			continue
 		}
 		last = l.Match

@@ -82,6 +82,26 @@ func TestRoutesForOthers(t *testing.T) {
 	}
 }
 
+// TestMatchesOfOneObject: all matches of the object are mended, each once however many weights it has, and no other object.
+func TestMatchesOfOneObject(t *testing.T) {
+	t.Parallel()
+	weighted := func(v *snapshot.VirtualService) {
+		from("", map[string]string{"app": "cart"})(v)
+		r := v.Spec.TLS[0]
+		r.Route = append(slices.Clone(r.Route), r.Route[0])
+		second := r
+		second.Match = slices.Clone(r.Match)
+		v.Spec.TLS = []snapshot.L4Route{r, second}
+	}
+	s, p := withRoutes(t, routed("a", "", toGateway, weighted), routed("b", "", toGateway, from("b", nil)))
+	p.Legs[0].Stop.Kind = trace.Bypass
+	found := routesForOthers.Run(s, p)
+	if len(found) != 1 {
+		t.Fatalf("%+v", found)
+	}
+	contains(t, found[0], `[{"op":"remove","path":"/spec/tls/0/match/0/sourceLabels"},{"op":"remove","path":"/spec/tls/1/match/0/sourceLabels"}]`)
+}
+
 // TestOthersAreNotBlamed: of several clients only those are told of for whom the routes are not; gateways are no clients.
 func TestOthersAreNotBlamed(t *testing.T) {
 	t.Parallel()

@@ -93,7 +93,7 @@ func beginForOthers(s *snapshot.Snapshot, p *trace.Path, legs []*trace.Leg, o op
 	f.State = Warn // the path works; others that see its routes are hit by it
 	for _, l := range p.Wanted.Toward(string(p.Host), p.Port) {
 		rule, path, tls := settings(s, p, l.VirtualService.Namespace, l.Subset, l.ToPort)
-		if rule == nil || tls == nil {
+		if tls == nil {
 			continue
 		}
 		f.Object = object("DestinationRule", rule.Meta, "metadata.namespace")
