@@ -171,9 +171,9 @@ func meantFor(s *snapshot.Snapshot, all []egress.Path) []egress.Path {
 	w, namespace := trace.Want(s), s.Proxies[i].Namespace
 	var others []string
 	kept := slices.DeleteFunc(slices.Clone(all), func(p egress.Path) bool {
-		entries, toward := w.Entries(string(p.Host)), w.Toward(string(p.Host), p.Port)
+		entries, toward := w.Entries(string(p.Host)), w.Own(p)
 		hidden := len(entries) > 0 && len(toward) > 0 &&
-			!slices.ContainsFunc(entries, func(e *snapshot.ServiceEntry) bool { return e.VisibleTo(s, namespace) }) &&
+			(p.Owner != "" || !slices.ContainsFunc(entries, func(e *snapshot.ServiceEntry) bool { return e.VisibleTo(s, namespace) })) &&
 			!slices.ContainsFunc(toward, func(l trace.Line) bool { return l.VirtualService.VisibleTo(s, namespace) })
 		if hidden {
 			others = append(others, p.String())

@@ -10,10 +10,21 @@ type Path struct {
 	Set      string     `json:"set"`  // NAMESPACE/NAME, empty if made by hand
 	Mode     Mode       `json:"mode"` // never Auto
 	Gateway  GatewayRef `json:"gateway"`
+	// Owner is set where other paths have the same host and port, each for clients and a gateway of its own: whose this one is, such
+	// as "set NAMESPACE/NAME".
+	Owner string `json:"owner,omitempty"`
 }
 
-// String is HOST:PORT, the name of a path in reports.
-func (p Path) String() string { return string(p.Host) + ":" + strconv.Itoa(p.Port) }
+// Name is HOST:PORT, whoever's it is.
+func (p Path) Name() string { return string(p.Host) + ":" + strconv.Itoa(p.Port) }
+
+// String is the name of the path in reports: HOST:PORT, and whose it is where there are several.
+func (p Path) String() string {
+	if p.Owner != "" {
+		return p.Name() + " of " + p.Owner
+	}
+	return p.Name()
+}
 
 // Hop is a station of a path.
 type Hop string

@@ -11,7 +11,7 @@ import (
 // notBoundToGateway is the part of EGR019 where the first half of the way is there and no VirtualService about the host is bound to the
 // Gateway that opens the port for it.
 func notBoundToGateway(s *snapshot.Snapshot, p *trace.Path, legs []*trace.Leg) []Finding {
-	toward := p.Wanted.Toward(string(p.Host), p.Port)
+	toward := p.Toward()
 	i := slices.IndexFunc(toward, trace.Line.ForMesh)
 	if i < 0 {
 		return nil
@@ -50,7 +50,7 @@ func bindOps(s *snapshot.Snapshot, p *trace.Path, v *snapshot.VirtualService, o 
 	}
 	gateways = append(slices.Clone(gateways), word)
 	ops := []op{add("/spec/gateways", gateways)}
-	for _, l := range p.Wanted.Toward(string(p.Host), p.Port) {
+	for _, l := range p.Toward() {
 		switch {
 		case l.VirtualService != v:
 		case l.Match == nil:

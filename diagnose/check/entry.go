@@ -87,7 +87,7 @@ func exportEntry(s *snapshot.Snapshot, e *snapshot.ServiceEntry, namespace strin
 // keptFrom says whether a whole configuration is not for a namespace: neither its routes nor its entry are exported there. That is one
 // fault, and EGR001 tells it.
 func keptFrom(s *snapshot.Snapshot, p *trace.Path, namespace string) bool {
-	toward := p.Wanted.Toward(string(p.Host), p.Port)
+	toward := p.Toward()
 	return len(toward) > 0 && toward[0].ForMesh() && unseenEntry(s, p, namespace) != nil &&
 		!slices.ContainsFunc(toward, func(l trace.Line) bool { return l.VirtualService.VisibleTo(s, namespace) })
 }
@@ -99,7 +99,7 @@ func carried(s *snapshot.Snapshot, p *trace.Path, namespace string) bool {
 	if !s.OnlyObjects() || !p.Host.IsWildcard() || p.Protocol != egress.ProtocolTLS {
 		return false
 	}
-	for _, l := range p.Wanted.Toward(string(p.Host), p.Port) {
+	for _, l := range p.Toward() {
 		for i := range s.Objects.ServiceEntries {
 			e := &s.Objects.ServiceEntries[i]
 			at := entryPort(e, p.Port)

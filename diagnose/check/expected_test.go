@@ -156,6 +156,12 @@ var expected = map[string]struct {
 		[]string{tls + " passthrough set default/demo", http + " http set default/demo", "en.wikipedia.org:443 passthrough set default/demo", "en.wikipedia.org:80 http set default/demo"},
 		[]string{"skip EGR052 " + tls, "skip EGR052 " + http, "skip EGR052 en.wikipedia.org:443", "skip EGR052 en.wikipedia.org:80"},
 	},
+	"set-two-owners": { // the same host, each through a gateway of its own for the clients of its own namespace
+		[]string{
+			"b.example.net:443 of set gaps-src/one passthrough set gaps-src/one", "b.example.net:443 of set gaps-two/two passthrough set gaps-two/two",
+		},
+		[]string{"skip EGR052 b.example.net:443 of set gaps-src/one", "skip EGR052 b.example.net:443 of set gaps-two/two"},
+	},
 	"set-broken-by-hand": {
 		[]string{tls + " passthrough set default/demo", http + " http set default/demo", "en.wikipedia.org:443 passthrough set default/demo", "en.wikipedia.org:80 http set default/demo"},
 		[]string{"fail EGR001 " + tls, "fail EGR001 " + http, "skip EGR052 en.wikipedia.org:443", "skip EGR052 en.wikipedia.org:80"},

@@ -109,7 +109,7 @@ func endsByFiles(p *trace.Path) (o *Object, mend op) {
 	bound := boundTo(p)
 	for _, server := range servers(p.Wanted, p.Host) {
 		at := fmt.Sprintf("/spec/servers/%d/tls", server.Index)
-		fed := slices.ContainsFunc(p.Wanted.Toward(string(p.Host), p.Port), func(l trace.Line) bool {
+		fed := slices.ContainsFunc(p.Toward(), func(l trace.Line) bool {
 			return target(p.Want, l.ToPort) == target(p.Want, server.Server.Port.Number)
 		})
 		if fed && server.ends() && server.Server.TLS.Mode != string(admin.IstioMutual) && server.Server.TLS.CredentialName == "" &&
@@ -122,7 +122,7 @@ func endsByFiles(p *trace.Path) (o *Object, mend op) {
 
 // beginsByFiles finds the rule by which sidecars begin TLS to the gateway with a certificate of files.
 func beginsByFiles(s *snapshot.Snapshot, p *trace.Path) (o *Object, mend op) {
-	for _, l := range p.Wanted.Toward(string(p.Host), p.Port) {
+	for _, l := range p.Toward() {
 		for _, leg := range p.At(egress.AtSidecar) {
 			rule, path, tls := settings(s, p, leg.Proxy.Namespace, l.Subset, l.ToPort)
 			if rule == nil || tls == nil || tls.Mode != string(admin.Mutual) || tls.CredentialName != "" {

@@ -101,7 +101,7 @@ type way struct {
 func suppose(s *snapshot.Snapshot, p *trace.Path) []way {
 	base := way{path: p, client: clientOf(p), onward: onwardCluster(p), tls: application(p)}
 	var out []way
-	for _, l := range p.Wanted.Toward(string(p.Host), p.Port) {
+	for _, l := range p.Toward() {
 		w := base
 		w.toward, w.client = &l, l.VirtualService.Namespace
 		if _, _, tls := settings(s, p, w.client, l.Subset, l.ToPort); tls != nil && tls.Mode == "ISTIO_MUTUAL" {

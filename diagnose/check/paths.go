@@ -15,10 +15,10 @@ import (
 // VirtualService leads a host to an egress gateway, or a Gateway object opens an egress gateway's port for it, or a VirtualService
 // leads an outside host from the sidecars to itself, without a gateway. Sorted by host and port.
 func Paths(s *snapshot.Snapshot) []egress.Path {
-	f := finder{s: s, wanted: trace.Want(s), found: map[string]bool{}}
+	f := finder{s: s, wanted: trace.Want(s), found: map[string][]int{}}
 	for _, set := range s.Sets {
 		for _, p := range set.Paths() { // of one that cannot be read there are none
-			f.add(f.resolved(p))
+			f.share(f.resolved(p), "set "+p.Set)
 		}
 	}
 	for _, l := range f.wanted.Lines() {
@@ -33,6 +33,7 @@ func Paths(s *snapshot.Snapshot) []egress.Path {
 	for _, p := range s.Seen {
 		f.add(p)
 	}
+	f.tell()
 	egress.SortFunc(f.paths, func(a, b egress.Path) int {
 		return cmp.Or(strings.Compare(string(a.Host), string(b.Host)), cmp.Compare(a.Port, b.Port))
 	})
@@ -50,16 +51,40 @@ func (f *finder) resolved(p egress.Path) egress.Path {
 type finder struct {
 	s      *snapshot.Snapshot
 	wanted *trace.Wanted
-	found  map[string]bool // by name of the path
+	found  map[string][]int // in paths, by name
 	paths  []egress.Path
+	owners []string // of each path
 }
 
+// add adds a path unless there is one of that name.
 func (f *finder) add(p egress.Path) {
-	if f.found[p.String()] {
-		return
+	if len(f.found[p.Name()]) == 0 {
+		f.share(p, "")
 	}
-	f.found[p.String()] = true
-	f.paths = append(f.paths, p)
+}
+
+// share adds a path of an owner. Others may have the same host and port, for clients of their own: then each is told with its owner. What
+// leads to the gateway of another's path is that path.
+func (f *finder) share(p egress.Path, owner string) {
+	others := f.found[p.Name()]
+	for _, i := range others {
+		if f.owners[i] == owner || p.Set == "" && f.paths[i].Gateway == p.Gateway {
+			return
+		}
+	}
+	f.found[p.Name()] = append(others, len(f.paths))
+	f.paths, f.owners = append(f.paths, p), append(f.owners, owner)
+}
+
+// tell names the owners where there are several.
+func (f *finder) tell() {
+	for _, same := range f.found {
+		for _, i := range same {
+			if len(same) > 1 {
+				f.paths[i].Owner = f.owners[i]
+			}
+		}
+	}
 }
 
 // toward adds the paths of a route that leads to an egress gateway.
@@ -74,7 +99,11 @@ func (f *finder) toward(l trace.Line) {
 		}
 		p := f.path(l, host)
 		p.Mode = f.mode(p)
-		f.add(p)
+		others := f.found[p.Name()]
+		if len(others) > 0 && (!l.ForMesh() || l.VirtualService.Labels[egress.LabelManagedBy] != "" && f.paths[others[0]].Set != "") {
+			continue // nobody takes it, or it is a set's own, whatever somebody has made of it
+		}
+		f.share(p, trace.ByHand+l.VirtualService.String())
 	}
 }
 

@@ -217,7 +217,8 @@ func TestPathsOfSets(t *testing.T) {
 	}
 	want := []egress.Path{
 		{Host: "*.b.org", Port: 443, Protocol: egress.ProtocolTLS, Set: "b/two", Mode: egress.SNIDynamic, Gateway: s.Facts.Gateways[0].Ref()},
-		{Host: "a.example.com", Port: 80, Protocol: egress.ProtocolHTTP, Set: "default/one", Mode: egress.HTTP, Gateway: egress.GatewayRef{Namespace: "own", Service: "door"}},
+		{Host: "a.example.com", Port: 80, Protocol: egress.ProtocolHTTP, Set: "default/one", Mode: egress.HTTP, Gateway: egress.GatewayRef{Namespace: "own", Service: "door"}, Owner: "set default/one"},
+		{Host: "a.example.com", Port: 80, Protocol: egress.ProtocolHTTP, Mode: egress.HTTP, Gateway: s.Facts.Gateways[0].Ref(), Owner: "VirtualService a/v"},
 		{Host: "a.example.com", Port: 443, Protocol: egress.ProtocolTLS, Set: "default/one", Mode: egress.Passthrough, Gateway: egress.GatewayRef{Namespace: "own", Service: "door"}},
 		{Host: "c.org", Port: 443, Protocol: egress.ProtocolTLS, Set: "default/three", Mode: egress.Direct},
 		{Host: "z.example.com", Port: 80, Protocol: egress.ProtocolHTTP, Mode: egress.HTTP, Gateway: s.Facts.Gateways[0].Ref()},

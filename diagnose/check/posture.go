@@ -75,7 +75,7 @@ func Security(s *snapshot.Snapshot, paths []trace.Path, namespace string) []Find
 	}
 	p.all = slices.Concat(p.paths, gatewayPaths(others))
 	for _, path := range p.all {
-		for _, l := range path.Wanted.Toward(string(path.Host), path.Port) {
+		for _, l := range path.Toward() {
 			p.routes[path] = append(p.routes[path], l.VirtualService)
 		}
 	}

@@ -29,16 +29,16 @@ func (p *posture) otherPorts() []Finding {
 	walker := trace.New(p.s)
 	wanted := map[string]bool{}
 	for _, path := range p.all {
-		wanted[path.String()] = true
+		wanted[path.Name()] = true
 	}
 	for _, path := range p.paths {
 		for _, e := range path.Wanted.Entries(string(path.Host)) {
 			for j, port := range e.Spec.Ports {
 				other := egress.Path{Host: path.Host, Port: port.Number, Protocol: protocolOfPort(port), Gateway: path.Gateway, Mode: path.Mode}
-				if wanted[other.String()] || !speaks(port) {
+				if wanted[other.Name()] || !speaks(port) {
 					continue
 				}
-				wanted[other.String()] = true // told once, however many objects name it
+				wanted[other.Name()] = true // told once, however many objects name it
 				walked := walker.Walk(other)
 				if round := stopped(&walked, egress.AtSidecar, trace.Bypass); len(round) > 0 {
 					out = append(out, p.round(path, &walked, round, e, j))

@@ -45,7 +45,7 @@ var otherRoutesWin = Check{
 // instead: by what Envoy's configuration names as origin, or by age.
 func rivals(s *snapshot.Snapshot, p *trace.Path, leg *trace.Leg) (ours, winner *snapshot.VirtualService) {
 	leads := map[*snapshot.VirtualService]bool{}
-	for _, l := range p.Wanted.Toward(string(p.Host), p.Port) {
+	for _, l := range p.Toward() {
 		if l.ForMesh() && l.VirtualService.VisibleTo(s, leg.Proxy.Namespace) {
 			leads[l.VirtualService] = true
 			if ours == nil {

@@ -20,7 +20,7 @@ var notBoundToMesh = Check{
 	Needs:    []snapshot.Source{snapshot.VirtualServices},
 	Run: func(s *snapshot.Snapshot, p trace.Path) []Finding {
 		legs := slices.DeleteFunc(stopped(&p, egress.AtSidecar, past...), func(l *trace.Leg) bool {
-			return slices.ContainsFunc(p.Wanted.Toward(string(p.Host), p.Port), func(w trace.Line) bool {
+			return slices.ContainsFunc(p.Toward(), func(w trace.Line) bool {
 				return w.ForMesh() && w.VirtualService.VisibleTo(s, l.Proxy.Namespace)
 			})
 		})
@@ -40,7 +40,7 @@ var notBoundToMesh = Check{
 // bindToMesh blames the VirtualService that was meant to lead to the gateway and mends it.
 func bindToMesh(s *snapshot.Snapshot, p *trace.Path, f *Finding) {
 	candidates := routesFor(p)
-	toward := p.Wanted.Toward(string(p.Host), p.Port)
+	toward := p.Toward()
 	switch {
 	case len(toward) > 0 && toward[0].ForMesh():
 		v, client := toward[0].VirtualService, f.explains[0].Proxy.Namespace

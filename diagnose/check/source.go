@@ -41,7 +41,7 @@ var routesForOthers = Check{
 // foreign gives a route to the gateway that a workload sees, if each that it sees is for others.
 func foreign(s *snapshot.Snapshot, p *trace.Path, proxy *snapshot.Proxy) *trace.Line {
 	var first *trace.Line
-	for _, l := range p.Wanted.Toward(string(p.Host), p.Port) {
+	for _, l := range p.Toward() {
 		if !l.ForMesh() || !l.VirtualService.VisibleTo(s, proxy.Namespace) {
 			continue
 		}
@@ -72,7 +72,7 @@ func forOthers(s *snapshot.Snapshot, p *trace.Path, legs []*trace.Leg, proxy *sn
 	f.Object = object("VirtualService", v.Meta, "spec."+string(l.List))
 	var ops []op
 	var last *snapshot.RouteMatch
-	for _, l := range p.Wanted.Toward(string(p.Host), p.Port) {
+	for _, l := range p.Toward() {
 		if l.VirtualService != v || l.Match == last { // a match comes once for each of its weights
 			continue
 		}

@@ -58,7 +58,7 @@ func begins(s *snapshot.Snapshot, p *trace.Path, leg *trace.Leg) bool {
 // wantsTLS says whether for the clients of a leg every route to the gateway leads to a subset with TLS already.
 func wantsTLS(s *snapshot.Snapshot, p *trace.Path, leg *trace.Leg) bool {
 	client := leg.From[0]
-	routes := slices.DeleteFunc(p.Wanted.Toward(string(p.Host), p.Port), func(l trace.Line) bool { return !l.ForMesh() })
+	routes := slices.DeleteFunc(p.Toward(), func(l trace.Line) bool { return !l.ForMesh() })
 	return len(routes) > 0 && !slices.ContainsFunc(routes, func(l trace.Line) bool {
 		_, _, tls := settings(s, p, client, l.Subset, l.ToPort)
 		return tls == nil || tls.Mode == "" || tls.Mode == "DISABLE"
@@ -76,7 +76,7 @@ func endHere(s *snapshot.Snapshot, p *trace.Path, legs []*trace.Leg, o opened) F
 		f.Fix = patch(f.Object, replace(path, fields{"mode": "DISABLE"}))
 		if isWide(rule) {
 			spec := fields{"trafficPolicy": fields{"tls": fields{"mode": "DISABLE"}}}
-			if l := p.Wanted.Toward(string(p.Host), p.Port); len(l) > 0 && l[0].Subset != "" {
+			if l := p.Toward(); len(l) > 0 && l[0].Subset != "" {
 				spec["subsets"] = []any{fields{"name": l[0].Subset}}
 			}
 			f.Message += fmt.Sprintf("; DestinationRule %s for %s has them begin it", rule, rule.Spec.Host)
@@ -91,7 +91,7 @@ func endHere(s *snapshot.Snapshot, p *trace.Path, legs []*trace.Leg, o opened) F
 func beginForOthers(s *snapshot.Snapshot, p *trace.Path, legs []*trace.Leg, o opened) Finding {
 	f := because(legs)
 	f.State = Warn // the path works; others that see its routes are hit by it
-	for _, l := range p.Wanted.Toward(string(p.Host), p.Port) {
+	for _, l := range p.Toward() {
 		rule, path, tls := settings(s, p, l.VirtualService.Namespace, l.Subset, l.ToPort)
 		if tls == nil {
 			continue
@@ -118,7 +118,7 @@ func beginThere(s *snapshot.Snapshot, p *trace.Path, legs []*trace.Leg, o opened
 
 // beginning is the command that has sidecars begin Istio's TLS with the path's host as server name: a subset, and the route to it.
 func beginning(s *snapshot.Snapshot, p *trace.Path, client string) string {
-	for _, l := range p.Wanted.Toward(string(p.Host), p.Port) {
+	for _, l := range p.Toward() {
 		if !l.ForMesh() {
 			continue
 		}

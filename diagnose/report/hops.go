@@ -15,7 +15,7 @@ import (
 // Row draws the hops of what the trace saw. It does not hold on to the path.
 func Row(p *trace.Path) Path {
 	out := Path{
-		Host: clean(string(p.Host)), Port: p.Port, Protocol: string(p.Protocol), Set: clean(p.Set), Mode: string(p.Mode),
+		Host: clean(string(p.Host)), Port: p.Port, Protocol: string(p.Protocol), Set: clean(p.Set), Owner: clean(p.Owner), Mode: string(p.Mode),
 		Gateway: clean(p.Gateway.String()), sample: clean(p.Sample), leaves: "HTTP",
 	}
 	if p.Protocol == egress.ProtocolTLS {

@@ -71,7 +71,11 @@ func (d *drawing) heads() []string {
 		if p.Set != "" {
 			whose = "set " + p.Set[strings.IndexByte(p.Set, '/')+1:]
 		}
-		out = append(out, fmt.Sprintf("%s   %s   %s", d.paint(bold, p.name()), p.Mode, whose))
+		name := p.name()
+		if p.Owner != "" {
+			whose, name = p.Owner, strings.TrimSuffix(name, " of "+p.Owner)
+		}
+		out = append(out, fmt.Sprintf("%s   %s   %s", d.paint(bold, name), p.Mode, whose))
 	}
 	return out
 }

@@ -44,6 +44,8 @@ type Path struct {
 	Mode     string `json:"mode"`
 	Gateway  string `json:"gateway"` // NAMESPACE/SERVICE
 	Hops     []Hop  `json:"hops"`
+	// Owner is set where several paths have the same host and port; findings name it after those.
+	Owner string `json:"owner,omitempty"`
 
 	sample string // the host name that was followed
 	unseen bool   // only its objects are known

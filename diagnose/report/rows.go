@@ -77,7 +77,10 @@ func wideRows(r Report) [][]string {
 	return rows
 }
 
-func (p *Path) name() string { return fmt.Sprintf("%s:%d", p.Host, p.Port) }
+// name is that of the path in findings.
+func (p *Path) name() string {
+	return egress.Path{Host: egress.Host(p.Host), Port: p.Port, Owner: p.Owner}.String()
+}
 
 func (p *Path) hop(name egress.Hop) Hop {
 	i := slices.IndexFunc(p.Hops, func(h Hop) bool { return h.Name == name })

@@ -12,7 +12,7 @@ import (
 // gateway match, or those of the ServiceEntry. Where the host's own addresses are none of them clients go elsewhere, and it is empty.
 func (w *Walker) destination(p *Path, proxy *snapshot.Proxy) string {
 	var nets []netip.Prefix
-	for _, l := range w.wanted.Toward(string(p.Host), p.Port) {
+	for _, l := range w.wanted.Own(p.Path) {
 		if l.ForMesh() && l.Match != nil {
 			nets = append(nets, networks(l.Match.Subnets)...)
 		}

@@ -58,7 +58,7 @@ func (w *Walker) isGateway(p *Path, host string) bool {
 // sharesWith says whether a cluster's host is another egress gateway to which the path's routes lead, as where one is taking over from
 // the other by weights.
 func (w *Walker) sharesWith(p *Path, host string) bool {
-	return slices.ContainsFunc(w.wanted.Toward(string(p.Host), p.Port), func(l Line) bool {
+	return slices.ContainsFunc(w.wanted.Own(p.Path), func(l Line) bool {
 		_, known := w.s.Facts.Gateway(l.Gateway)
 		return known && l.ForMesh() && l.To == host
 	})

@@ -176,6 +176,9 @@ func (a Ask) SNI() string {
 	return ""
 }
 
+// Toward gives the lines that lead the path to its gateway, bound to the mesh or not.
+func (p *Path) Toward() []Line { return p.Wanted.Own(p.Path) }
+
 // Failed gives the legs that stop for certain.
 func (p *Path) Failed() []*Leg {
 	return p.legs(func(l *Leg) bool { return l.Stop != nil && !l.Stop.Unknown() })

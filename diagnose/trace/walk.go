@@ -85,7 +85,7 @@ func (w *Walker) Walk(p egress.Path) Path {
 // plain text where it ends Istio's TLS. The path works, and others are hit by it.
 func (w *Walker) bystanders(p *Path, onward []Leg) {
 	home := map[string]bool{}
-	for _, l := range w.wanted.Toward(string(p.Host), p.Port) {
+	for _, l := range w.wanted.Own(p.Path) {
 		home[l.VirtualService.Namespace] = true
 	}
 	if !slices.ContainsFunc(p.Legs, func(l Leg) bool { return l.Stop == nil && home[l.Proxy.Namespace] }) {
@@ -159,7 +159,7 @@ func (w *walker) concerns(p egress.Path, proxy *snapshot.Proxy) bool {
 		!slices.ContainsFunc(entries, func(e *snapshot.ServiceEntry) bool { return e.VisibleTo(w.s, proxy.Namespace) }) {
 		return false
 	}
-	toward := w.wanted.Toward(string(p.Host), p.Port)
+	toward := w.wanted.Own(p)
 	if len(toward) == 0 || p.Mode == egress.Direct {
 		return true
 	}

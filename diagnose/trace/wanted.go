@@ -81,6 +81,23 @@ func (w *Wanted) Toward(host string, port int) []Line {
 	})
 }
 
+// Own gives the lines that lead a path to its gateway: of several owners of one host and port its own.
+func (w *Wanted) Own(p egress.Path) []Line {
+	lines := w.Toward(string(p.Host), p.Port)
+	if p.Owner == "" {
+		return lines
+	}
+	return slices.DeleteFunc(lines, func(l Line) bool {
+		if p.Set != "" {
+			return l.Gateway != p.Gateway || !strings.HasPrefix(p.Set, l.VirtualService.Namespace+"/")
+		}
+		return p.Owner != ByHand+l.VirtualService.String()
+	})
+}
+
+// ByHand begins the name of an owner that is no set: the object that leads to the gateway.
+const ByHand = "VirtualService "
+
 // Onward gives the lines that lead a host from a Gateway object to the outside.
 func (w *Wanted) Onward(host string) []Line {
 	return slices.DeleteFunc(w.For(host), func(l Line) bool {
