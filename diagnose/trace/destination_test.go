@@ -6,6 +6,7 @@ import (
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot/captured"
 	"github.com/kubectl-egress/kubectl-egress/egress"
+	"github.com/kubectl-egress/kubectl-egress/stats/admin"
 )
 
 // TestDestination: connections to hosts by address come in at that address, if it is one that clients are told.
@@ -14,6 +15,18 @@ func TestDestination(t *testing.T) {
 	path := egress.Path{
 		Host: "shop.byhand.test", Port: 444, Protocol: egress.ProtocolTLS, Mode: egress.Passthrough,
 		Gateway: egress.GatewayRef{Namespace: "byhand", Service: "out"},
+	}
+	// unlooked is a mesh in which no pod knows an address of the host, and the entry alone names one.
+	unlooked := func(s *snapshot.Snapshot, resolution, address string) {
+		s.Objects.ServiceEntries[0].Spec.Addresses, s.Objects.ServiceEntries[0].Spec.Resolution = []string{address}, resolution
+		s.Objects.VirtualServices[0].Spec.TCP[0].Match[0].Subnets = nil
+		for i := range s.Proxies {
+			s.Proxies[i].Hosts = nil
+		}
+	}
+	hosts := map[int][]admin.HostCounters{}
+	for i, p := range captured.Load(t, "tcp-address").Proxies {
+		hosts[i] = p.Hosts
 	}
 	for name, tt := range map[string]struct {
 		change func(*snapshot.Snapshot)
@@ -36,6 +49,26 @@ func TestDestination(t *testing.T) {
 				s.Proxies[i].Hosts = nil
 			}
 		}, "10.9.0.0"},
+		"only the routes name it": {func(s *snapshot.Snapshot) { s.Objects.ServiceEntries[0].Spec.Addresses = nil }, "10.96.0.84"},
+		"an address, and a route without a match": {func(s *snapshot.Snapshot) {
+			s.Objects.ServiceEntries[0].Spec.Addresses = []string{"nonsense", "10.96.0.84"}
+			s.Objects.VirtualServices[0].Spec.TCP[0].Match = nil
+		}, "10.96.0.84"},
+		"a network of which pods know no address": {func(s *snapshot.Snapshot) {
+			unlooked(s, "NONE", "10.9.0.0/24")
+			for i := range s.Proxies {
+				s.Proxies[i].Hosts = hosts[i]
+			}
+		}, ""},
+		"a network, and resolution left out":  {func(s *snapshot.Snapshot) { unlooked(s, "", "10.9.0.0/24") }, "10.9.0.0"},
+		"a network, and a name to look up":    {func(s *snapshot.Snapshot) { unlooked(s, "DNS", "10.9.0.0/24") }, ""},
+		"what is neither address nor network": {func(s *snapshot.Snapshot) { unlooked(s, "NONE", "nonsense") }, ""},
+		"one entry that is looked up, and one that is not": {func(s *snapshot.Snapshot) {
+			unlooked(s, "DNS", "10.9.0.0/24")
+			second := s.Objects.ServiceEntries[0]
+			second.Name, second.Spec.Resolution = "second", "NONE"
+			s.Objects.ServiceEntries = append(s.Objects.ServiceEntries, second)
+		}, ""},
 		"an entry that is not seen": {func(s *snapshot.Snapshot) {
 			s.Objects.ServiceEntries[0].Spec.ExportTo = []string{"other"}
 			s.Objects.VirtualServices[0].Spec.TCP[0].Match[0].Subnets = nil

@@ -206,7 +206,7 @@ func (w *walker) exits(leg *Leg, ask Ask, cluster string, weighted []admin.Weigh
 		}
 		leg.step("cluster", c.Name, c.Origin)
 		leg.taken(c.Updated)
-		e := Exit{Cluster: c, Weight: percent(share.Weight, total), Hosts: w.hosts(leg.Proxy, c.Name), Ask: ask, Lookup: leg.lookup}
+		e := Exit{Cluster: c, Weight: share.Weight * 100 / total, Hosts: w.hosts(leg.Proxy, c.Name), Ask: ask, Lookup: leg.lookup}
 		if c.TLS != nil {
 			e.Ask = ask.wrap(Layer{SNI: c.TLS.SNI, ALPN: c.TLS.ALPN, Mode: c.TLS.Mode})
 			if name := leg.lacks(c.TLS); name != "" {
@@ -238,13 +238,6 @@ func (l *Leg) lacks(t *admin.TLS) string {
 		}
 	}
 	return ""
-}
-
-func percent(weight, total int) int {
-	if total == 0 {
-		return 0
-	}
-	return weight * 100 / total
 }
 
 func internal(c *admin.Cluster) string {
