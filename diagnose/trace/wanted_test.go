@@ -3,6 +3,7 @@ package trace
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -162,6 +163,59 @@ func TestSample(t *testing.T) {
 	for in, want := range map[egress.Host]string{"*.wikipedia.org": "any-host.wikipedia.org", "en.wikipedia.org": "en.wikipedia.org"} {
 		if got := (&walker{wanted: Want(&snapshot.Snapshot{})}).sample(in); got != want {
 			t.Errorf("%s: %s", in, got)
+		}
+	}
+}
+
+// TestGatewayOf: a Service is an egress gateway if the mesh has it as one, or if an object leads hosts of other names to it that are
+// led on to the outside; a Service of the cluster's own, or for names of the cluster's own, is none.
+func TestGatewayOf(t *testing.T) {
+	t.Parallel()
+	const entry = `serviceEntries: [{metadata: {namespace: a, name: e}, spec: {hosts: [h.example.com, new.example.com]}}, {metadata: {namespace: a, name: f}, spec: {hosts: [old.example.com], location: MESH_INTERNAL}}]
+`
+	object := func(name, hosts, gateways, list, match, host string) string {
+		return `{metadata: {namespace: a, name: ` + name + `}, spec: {hosts: [` + hosts + `], gateways: [` + gateways + `], ` + list + `: [{` + match + `route: [{destination: {host: ` + host + `}}]}]}}`
+	}
+	in := func(host, to string) string {
+		return object("in", host, "mesh", "tls", "match: [{sniHosts: ["+host+"]}], ", to)
+	}
+	out := func(gateways, list, match, to string) string {
+		return "," + object("out", "h.example.com", gateways, list, match, to)
+	}
+	const own, known, onG = "own.edge.svc.cluster.local", "istio-egressgateway.istio-system.svc.cluster.local", "match: [{gateways: [g]}], "
+	for name, tt := range map[string]struct{ routes, want string }{
+		"one that the mesh has":            {in("h.example.com", known), "istio-system/istio-egressgateway"},
+		"one that nobody knows":            {in("h.example.com", own), ""},
+		"led on by http":                   {in("h.example.com", own) + out("g", "http", "", "h.example.com"), "edge/own"},
+		"led on by tls":                    {in("h.example.com", own) + out("mesh, g", "tls", onG, "h.example.com"), "edge/own"},
+		"led on by tcp":                    {in("h.example.com", own) + out("mesh, g", "tcp", onG, "new.example.com"), "edge/own"},
+		"for the mesh only":                {in("h.example.com", own) + out("mesh, g", "tls", "match: [{gateways: [mesh]}], ", "h.example.com"), ""},
+		"of the mesh only":                 {in("h.example.com", own) + out("mesh", "tls", "", "h.example.com"), ""},
+		"led on to what is inside":         {in("h.example.com", own) + out("g", "http", "", "old.example.com"), ""},
+		"led on to a Service":              {in("h.example.com", own) + out("g", "http", "", "shop.a.svc.cluster.local"), ""},
+		"led on to the outside and inside": {in("h.example.com", own) + out("g", "http", "", "h.example.com") + "," + object("more", "h.example.com", "g", "http", "", "old.example.com"), "edge/own"},
+		"another host is led on":           {in("new.example.com", own) + out("g", "http", "", "h.example.com"), ""},
+		"by letters of other size":         {in("H.example.com", own) + out("g", "http", "", "h.example.com"), "edge/own"},
+		"no name of a Service":             {in("h.example.com", "x.b.c.svc.cluster.local") + out("g", "http", "", "h.example.com"), ""},
+		"a name without a namespace":       {in("h.example.com", "x.svc.cluster.local") + out("g", "http", "", "h.example.com"), ""},
+		"no Service":                       {in("h.example.com", "own.edge.example.com") + out("g", "http", "", "h.example.com"), ""},
+		"in one object, by tls":            {strings.Replace(object("in", "h.example.com", "mesh, g", "tls", "", own), "tls: [", "tls: [{match: [{gateways: [g]}], route: [{destination: {host: h.example.com}}]}, ", 1), "edge/own"},
+		"in one object, by tcp":            {strings.Replace(object("in", "h.example.com", "mesh, g", "tls", "", own), "tls: [", "tcp: [{match: [{gateways: [g]}], route: [{destination: {host: h.example.com}}]}], tls: [", 1), "edge/own"},
+		"a name of the cluster's own":      {strings.ReplaceAll(in("h.example.com", own)+out("g", "http", "", "h.example.com"), "h.example.com", "shop.a.svc.cluster.local"), ""},
+		"a short name":                     {strings.ReplaceAll(in("h.example.com", own)+out("g", "http", "", "h.example.com"), "h.example.com", "shop"), ""},
+	} {
+		s := &snapshot.Snapshot{Facts: mesh.Facts{Gateways: []mesh.Gateway{{Namespace: "istio-system", Service: "istio-egressgateway"}}}}
+		if err := yaml.UnmarshalStrict([]byte(entry+"virtualServices: ["+tt.routes+"]"), &s.Objects); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		got := ""
+		for _, l := range Want(s).Lines() {
+			if l.Gateway != (egress.GatewayRef{}) {
+				got = l.Gateway.String()
+			}
+		}
+		if got != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
 		}
 	}
 }
