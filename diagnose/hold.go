@@ -119,7 +119,7 @@ func has(s *snapshot.Snapshot, role snapshot.Role) bool {
 
 func notHeld(ctx context.Context, set egress.Set, last string) error {
 	if last == "" {
-		last = fmt.Sprintf("the proxies were not seen with set %s in time", set)
+		last = fmt.Sprintf("what the proxies know of set %s was not seen in time", set)
 	}
 	err := ctx.Err()
 	if err == nil {

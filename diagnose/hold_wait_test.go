@@ -118,7 +118,7 @@ func TestNotHeld(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	at, _ := shows(captured.Load(t, "none"))
-	if err := poll(ctx, at, demo(t), leads); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "not seen with set default/demo in time") {
+	if err := poll(ctx, at, demo(t), leads); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "know of set default/demo was not seen in time") {
 		t.Errorf("stopped before the first look: %v", err)
 	}
 }

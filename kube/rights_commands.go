@@ -52,6 +52,7 @@ func Commands() []Command {
 		{Name: "stats record", Writes: true, Rights: slices.Concat(aNamedGateway(), theMesh(), gatewayEnvoys(), []Right{
 			{Can: "get pods", In: AtGateway, Why: "what makes the gateway's pods"},
 			{Can: "get,patch deployments.apps", In: AtGateway, Why: "the annotation"},
+			{Can: "list events", In: AtGateway, Optional: true, Why: "why a pod is not ready"},
 			{Can: "get,patch daemonsets.apps,statefulsets.apps", In: AtGateway, With: WithKinds, Why: "the annotation"},
 		})},
 		{Name: "version", Rights: theMesh()},
