@@ -42,7 +42,7 @@ func TestWaitingEnds(t *testing.T) {
 	}
 	c.plugin(0, "cleanup", "refusals", "--yes", "--timeout=20s")
 
-	code, stderr := c.interrupted(enableArgs("--timeout=60s"))
+	code, stderr := c.interrupted("virtualservice/", enableArgs("--timeout=60s")...)
 	if code != 128+int(syscall.SIGINT) {
 		t.Errorf("Ctrl-C gave exit code %d, want 130:\n%s", code, stderr)
 	}
@@ -51,8 +51,44 @@ func TestWaitingEnds(t *testing.T) {
 	}
 }
 
-// interrupted starts the plugin, sends SIGINT as soon as it has written its last object, and waits for its end.
-func (c *cluster) interrupted(args []string) (code int, stderr string) {
+// TestStoppedSample stops what waits for pods, to come and to go: it ends with 130 and says what is on the cluster.
+func TestStoppedSample(t *testing.T) {
+	c := newCluster(t)
+	const namespace, keep = "egress-e2e-stopped", "egress.test/keep"
+	c.apply("{apiVersion: v1, kind: Namespace, metadata: {name: " + namespace + "}}")
+	sample := func(words ...string) []string { return append(append([]string{"sample"}, words...), "-n", namespace) }
+	stopped := func(until, want string, args ...string) {
+		t.Helper()
+		if code, stderr := c.interrupted(until, args...); code != 128+int(syscall.SIGINT) || !strings.Contains(stderr, "error: interrupted while waiting: "+want) {
+			t.Errorf("%s: exit code %d, want 130 and %q:\n%s", strings.Join(args, " "), code, want, stderr)
+		}
+	}
+	stopped("deployment/sleep", "sample sleep is on the cluster, but deployment "+namespace+"/sleep is not ready: ",
+		sample("install", "sleep", "--image=egress.test/none:none")...)
+
+	pods := func(patch string) {
+		t.Helper()
+		for name := range strings.FieldsSeq(c.kube("-n", namespace, "get", "pods", "-l", "app=sleep", "-o", "name")) {
+			if r := c.run("", c.kubectl, "-n", namespace, "patch", name, "--type=merge", "-p", patch); r.code != 0 && !strings.Contains(r.stderr, "NotFound") {
+				t.Errorf("patch %s: %s", name, r) // one that went meanwhile needs nothing
+			}
+		}
+	}
+	free := func() { pods(`{"metadata":{"finalizers":null}}`) }
+	t.Cleanup(free)
+	c.eventually("the pod is made", time.Minute, func() (bool, string) {
+		names := c.kube("-n", namespace, "get", "pods", "-l", "app=sleep", "-o", "name")
+		return names != "", names
+	})
+	pods(`{"metadata":{"finalizers":["` + keep + `"]}}`)
+	stopped("configmap/egress.sample.sleep", "sample sleep is gone from the cluster, but ", sample("delete", "sleep", "--yes")...)
+	free()
+	c.emptied(namespace, "app=nothing")
+	c.nothing(1, []string{"there is no sample sleep"}, sample("delete", "sleep", "--yes")...)
+}
+
+// interrupted starts the plugin, sends SIGINT as soon as it has said on stdout what was done to an object, and waits for its end.
+func (c *cluster) interrupted(object string, args ...string) (code int, stderr string) {
 	c.t.Helper()
 	cmd := exec.CommandContext(c.t.Context(), c.egress, args...)
 	cmd.Env = c.env
@@ -67,7 +103,7 @@ func (c *cluster) interrupted(args []string) (code int, stderr string) {
 	}
 	lines := bufio.NewScanner(stdout)
 	for lines.Scan() {
-		if strings.Contains(lines.Text(), "virtualservice/") {
+		if strings.Contains(lines.Text(), object) {
 			break
 		}
 	}
@@ -78,7 +114,7 @@ func (c *cluster) interrupted(args []string) (code int, stderr string) {
 		c.t.Fatal(err)
 	}
 	if err := cmd.Wait(); err == nil {
-		c.t.Fatal("an interrupted enable ended with 0")
+		c.t.Errorf("%s ended with 0 although it was interrupted", strings.Join(args, " "))
 	}
 	return cmd.ProcessState.ExitCode(), errs.String()
 }
