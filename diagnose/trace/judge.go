@@ -19,19 +19,19 @@ const (
 
 // judgeSidecar says whether an exit of a sidecar is the one that the path is meant to take: the gateway, or without one the host.
 func (w *Walker) judgeSidecar(p *Path, leg *Leg, e *Exit) {
-	name, named := ParseCluster(e.Cluster.Name)
+	name, _ := ParseCluster(e.Cluster.Name) // of one that istiod has not made there is no host
 	share := ""
 	if e.Weight < 100 {
 		share = fmt.Sprintf(" (%d %% of the traffic)", e.Weight)
 	}
 	pod := leg.Proxy.Pod
-	itself := named && snapshot.HostCovers(name.Host, string(p.Host))
+	itself := snapshot.HostCovers(name.Host, string(p.Host))
 	switch {
 	case e.Cluster.Name == BlackHole:
 		leg.stop(Blocked, "cluster", "%s lets %s go nowhere: %s", pod, p, BlackHole)
 	case p.Mode == egress.Direct && itself:
 		w.judgeOutside(p, leg, e, pod)
-	case p.Mode != egress.Direct && named && (w.isGateway(p, name.Host) || w.sharesWith(p, name.Host)):
+	case p.Mode != egress.Direct && (w.isGateway(p, name.Host) || w.sharesWith(p, name.Host)):
 		if usable(e.Hosts) == 0 {
 			leg.stop(NoEndpoint, "endpoint", "%s has no pod of the gateway to send to: cluster %s has no healthy endpoint", pod, e.Cluster.Name)
 		}
@@ -76,7 +76,7 @@ func usable(hosts []admin.HostStatus) int {
 
 // judgeGateway says whether an exit of a gateway pod leads outside.
 func (w *Walker) judgeGateway(p *Path, leg *Leg, e *Exit) {
-	name, named := ParseCluster(e.Cluster.Name)
+	name, _ := ParseCluster(e.Cluster.Name)
 	pod := leg.Proxy.Pod
 	if outer := e.Ask.outer(); e.Cluster.TLS == nil && outer != nil && outer.Mode == admin.IstioMutual {
 		leg.stop(TLSToPlain, "chain", "gateway pod %s does not end Istio's TLS and would send it on to %s", pod, e.Cluster.Name)
@@ -84,7 +84,7 @@ func (w *Walker) judgeGateway(p *Path, leg *Leg, e *Exit) {
 	switch {
 	case e.Cluster.Name == BlackHole:
 		leg.stop(Blocked, "cluster", "gateway pod %s lets %s go nowhere: %s", pod, p, BlackHole)
-	case named && w.isGateway(p, name.Host):
+	case w.isGateway(p, name.Host):
 		leg.stop(Elsewhere, "cluster", "gateway pod %s sends %s back to the gateway itself: %s", pod, p, e.Cluster.Name)
 	default:
 		w.judgeOutside(p, leg, e, "gateway pod "+pod)

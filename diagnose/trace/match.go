@@ -72,7 +72,7 @@ func (c connection) fitAddress(m *admin.Match) int {
 		p, err := netip.ParsePrefix(text)
 		switch {
 		case err != nil:
-		case p.Bits() == 0, c.address.IsValid() && p.Contains(c.address):
+		case p.Bits() == 0, p.Contains(c.address):
 			score = max(score, 1+p.Bits())
 		}
 	}

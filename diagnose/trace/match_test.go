@@ -115,6 +115,19 @@ func TestInspect(t *testing.T) {
 	if c := inspect(&admin.Listener{Filters: []string{"envoy.filters.listener.http_inspector"}}, plain); len(c.applications) != 1 || c.address.String() != "10.0.0.1" {
 		t.Errorf("plain HTTP: %+v", c)
 	}
+	for name, l := range map[string]*admin.Listener{
+		"chains without names": {Chains: []admin.FilterChain{{}}}, "TLS, which it does not look at": {Filters: []string{"envoy.filters.listener.http_inspector"}},
+	} {
+		if c := inspect(l, Ask{Port: 443, Authority: "a", TLS: https.TLS}); c.sni != "" || c.transport != "raw_buffer" || len(c.applications) != 0 {
+			t.Errorf("%s: %+v", name, c)
+		}
+	}
+	if c := inspect(chains("tls"), https); c.transport != "tls" {
+		t.Errorf("a chain for TLS: %+v", c)
+	}
+	if c := inspect(&admin.Listener{Filters: []string{"envoy.filters.listener.http_inspector"}}, Ask{Port: 5432}); len(c.applications) != 0 {
+		t.Errorf("bytes that are no HTTP: %+v", c)
+	}
 	if c := inspect(looks, plain); len(c.applications) != 0 || c.transport != "raw_buffer" {
 		t.Errorf("plain HTTP without an inspector for it: %+v", c)
 	}
@@ -145,6 +158,7 @@ func TestVirtualHost(t *testing.T) {
 func TestFirstRoute(t *testing.T) {
 	t.Parallel()
 	get := request{"edition.cnn.com", plainRequest()}
+	get.Headers = map[string]string{"x-team": "shop"}
 	for name, tt := range map[string]struct {
 		route admin.Route
 		fits  bool
@@ -161,6 +175,10 @@ func TestFirstRoute(t *testing.T) {
 		"its authority":            {admin.Route{Headers: []admin.Header{{Name: ":authority", Exact: "edition.cnn.com"}}}, true},
 		"another authority":        {admin.Route{Headers: []admin.Header{{Name: ":authority", Prefix: "www."}}}, false},
 		"an authority by pattern":  {admin.Route{Headers: []admin.Header{{Name: ":authority", Regex: `.*\.com`}}}, true},
+		"another by pattern":       {admin.Route{Headers: []admin.Header{{Name: ":authority", Regex: `.*\.org`}}}, false},
+		"a header of its own":      {admin.Route{Headers: []admin.Header{{Name: "X-Team", Exact: "shop"}}}, true},
+		"another value of it":      {admin.Route{Headers: []admin.Header{{Name: "X-Team", Exact: "cart"}}}, false},
+		"any value, and none":      {admin.Route{Headers: []admin.Header{{Name: "x-user", Regex: ".*"}}}, false},
 		"GET":                      {admin.Route{Headers: []admin.Header{{Name: ":method", Exact: "GET"}}}, true},
 		"not POST":                 {admin.Route{Headers: []admin.Header{{Name: ":method", Exact: "POST", Invert: true}}}, true},
 		"a header that is there":   {admin.Route{Headers: []admin.Header{{Name: ":path"}}}, true},
@@ -187,7 +205,7 @@ func TestParseCluster(t *testing.T) {
 			t.Errorf("%s: %+v, %t", in, got, ok)
 		}
 	}
-	for _, in := range []string{"PassthroughCluster", "inbound|80||", "outbound|x||h", "", "outbound|80|h", "outbound_.80_._.h"} {
+	for _, in := range []string{"PassthroughCluster", "inbound|80||", "outbound|x||h", "", "outbound|80|h", "outbound|80", "outbound_.80_._.h", "443||h"} {
 		if got, ok := ParseCluster(in); ok {
 			t.Errorf("%q is taken for %+v", in, got)
 		}

@@ -64,7 +64,7 @@ func fitsRoute(route *admin.Route, r request) bool {
 	}
 	switch {
 	case route.Path != "" && route.Path != r.Path,
-		route.Prefix != "" && !strings.HasPrefix(r.Path, route.Prefix),
+		!strings.HasPrefix(r.Path, route.Prefix),
 		route.Regex != "" && !fullMatch(route.Regex, r.Path):
 		return false
 	}

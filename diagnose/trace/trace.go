@@ -209,10 +209,10 @@ type ClusterName struct {
 // ParseCluster reads a name such as "outbound|443|cnn|istio-egressgateway.istio-system.svc.cluster.local".
 func ParseCluster(name string) (ClusterName, bool) {
 	rest, outbound := strings.CutPrefix(name, "outbound|")
-	number, rest, hasPort := strings.Cut(rest, "|")
+	number, rest, _ := strings.Cut(rest, "|")
 	subset, host, hasHost := strings.Cut(rest, "|")
 	port, err := strconv.Atoi(number)
-	if !outbound || !hasPort || !hasHost || strings.Contains(host, "|") || err != nil {
+	if !outbound || !hasHost || strings.Contains(host, "|") || err != nil {
 		return ClusterName{}, false
 	}
 	return ClusterName{Port: port, Subset: subset, Host: host}, true
