@@ -36,6 +36,7 @@ func TestFaultsOfRules(t *testing.T) {
 		{file: "EGR020-target", url: tls},
 		{file: "EGR021", state: "warn", url: tls},
 		{file: "EGR025", url: http},
+		{file: "EGR026", byHand: "o resources found"},
 		{file: "EGR039", state: "warn", ask: http, url: http},
 		{file: "EGR041", state: "warn", ask: tls, byHand: "onnect"},
 		{file: "EGR045", client: "default/asks", rolls: "default/asks"},

@@ -127,6 +127,11 @@ var expected = map[string]struct {
 	"EGR023-wide": {[]string{gaps + " passthrough"}, []string{"fail EGR023 " + gaps}},
 	"EGR024-wide": {[]string{gaps + " passthrough"}, []string{"fail EGR024 " + gaps}},
 	"EGR024-own":  {[]string{gaps + " passthrough"}, []string{"fail EGR024 " + gaps}},
+	// of two pods of a gateway one has the label that the Gateway selects
+	"EGR011-one": {
+		[]string{"b.example.net:443 passthrough set gaps-two/two", "b.example.net:80 http set gaps-two/two"},
+		[]string{"fail EGR011 b.example.net:443", "fail EGR011 b.example.net:80", "skip EGR052 b.example.net:443", "skip EGR052 b.example.net:80"},
+	},
 	// the same and more by this tool
 	"set-direct":           {[]string{wiki + " direct set default/direct-wild"}, nil},
 	"set-tls-origination":  {[]string{http + " tls-origination set default/tls-orig-on"}, []string{"skip EGR052 " + http}},

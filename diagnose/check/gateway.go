@@ -8,13 +8,14 @@ import (
 	"github.com/kubectl-egress/kubectl-egress/diagnose/snapshot"
 	"github.com/kubectl-egress/kubectl-egress/diagnose/trace"
 	"github.com/kubectl-egress/kubectl-egress/egress"
+	"github.com/kubectl-egress/kubectl-egress/mesh"
 )
 
 var onGateway = []snapshot.Source{snapshot.Gateways, snapshot.VirtualServices}
 
 var selectorMatchesNoPod = Check{
 	Code:     "EGR011",
-	Title:    "Gateway selects none of the gateway's pods",
+	Title:    "Gateway does not select the gateway's pods",
 	Severity: Fail,
 	Hop:      egress.AtGateway,
 	Needs:    onGateway,
@@ -24,18 +25,31 @@ var selectorMatchesNoPod = Check{
 			return nil
 		}
 		all := meant(&p, legs[0])
-		if len(all) == 0 || slices.ContainsFunc(all, func(o opened) bool { return selects(o.Gateway, p.Want) }) {
+		legs = slices.DeleteFunc(legs, func(l *trace.Leg) bool {
+			return slices.ContainsFunc(all, func(o opened) bool {
+				if len(l.Proxy.Labels) == 0 {
+					return selects(o.Gateway, p.Want) // of objects alone
+				}
+				return snapshot.Selects(o.Gateway.Spec.Selector, l.Proxy.Labels)
+			})
+		})
+		if len(all) == 0 || len(legs) == 0 {
 			return nil
 		}
 		f := because(legs)
 		g := all[0].Gateway
+		have := len(slices.DeleteFunc(slices.Clone(p.Want.Pods), func(pod mesh.Pod) bool { return !snapshot.Selects(g.Spec.Selector, pod.Labels) }))
 		f.Object = object("Gateway", g.Meta, "spec.selector")
 		f.Message = fmt.Sprintf("Gateway %s selects %s, which no pod of gateway %s has: nothing listens", g, selectorText(g.Spec.Selector), p.Gateway)
+		if have > 0 {
+			f.Message = fmt.Sprintf("Gateway %s selects %s, which %d of %d pods of gateway %s have: nothing listens on the others",
+				g, selectorText(g.Spec.Selector), have, len(p.Want.Pods), p.Gateway)
+		}
 		f.Fix = patch(f.Object, replace("/spec/selector", p.Want.Selector))
 		return []Finding{f}
 	},
-	Why: "A Gateway object configures the pods that its selector fits. If it fits none of the gateway's, istiod sends them no listener, and " +
-		"connections from sidecars are refused (UF, URX).",
+	Why: "A Gateway object configures the pods that its selector fits. To those of the gateway's that it does not fit " +
+		"istiod sends no listener, and connections from sidecars are refused (UF, URX): all of them, or a share where it fits some.",
 	Fix: "Set spec.selector to labels that the gateway's pods have.",
 }
 

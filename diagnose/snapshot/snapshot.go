@@ -156,6 +156,7 @@ type Proxy struct {
 	DNSCapture     bool              `json:"dnsCapture,omitempty"`  // Istio's DNS proxy answers what the pod looks up
 	Past           Past              `json:"past,omitzero"`         // what of the pod's traffic does not go through its sidecar
 	Gateway        egress.GatewayRef `json:"gateway,omitzero"`      // of which gateway, for AtGateway
+	Unled          string            `json:"unled,omitempty"`       // for NoProxy: what becomes of what it sends; empty: not known
 	// State is that of the Envoy's configuration; with anything but Read the fields below are empty or partial.
 	State  State                `json:"state"`
 	Config admin.Config         `json:"config"`

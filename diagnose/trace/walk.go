@@ -123,7 +123,7 @@ func (w *Walker) nobody() *Stop {
 	}
 	for i := range w.s.Proxies {
 		if p := &w.s.Proxies[i]; p.Role == snapshot.NoProxy {
-			return &Stop{Kind: NoWorkload, Step: "workload", Says: fmt.Sprintf("%s has no sidecar: what it sends is not Istio's to lead, and is not traced", p.Name())}
+			return &Stop{Kind: NoWorkload, Step: "workload", Says: fmt.Sprintf("%s has no sidecar: %s", p.Name(), cmp.Or(p.Unled, "what it sends is not Istio's to lead, and is not traced"))}
 		}
 	}
 	if slices.ContainsFunc(w.s.Proxies, func(p snapshot.Proxy) bool { return p.Role == snapshot.AtSidecar }) {

@@ -36,6 +36,7 @@ type pod struct {
 	} `json:"metadata"`
 	Spec struct {
 		ServiceAccount string      `json:"serviceAccountName"`
+		HostNetwork    bool        `json:"hostNetwork"`
 		Containers     []container `json:"containers"`
 		Init           []container `json:"initContainers"` // native sidecars are among them
 	} `json:"spec"`
@@ -86,6 +87,17 @@ func (p *pod) meshed() bool {
 	return slices.ContainsFunc(slices.Concat(p.Spec.Containers, p.Spec.Init), func(c container) bool {
 		return c.Name == proxyContainer && !slices.Contains(c.Args, "router")
 	})
+}
+
+// unled says what becomes of what a pod without a sidecar sends.
+func (p *pod) unled() string {
+	switch {
+	case p.Metadata.Annotations["ambient.istio.io/redirection"] == "enabled": // by Istio's CNI agent, once ztunnel has it
+		return "it is of the ambient mesh, and what ztunnel and waypoints make of what it sends is not traced"
+	case p.Spec.HostNetwork:
+		return "it uses its node's network, where Istio leads nothing; what it sends goes straight out and is not traced"
+	}
+	return "what it sends goes straight out and is not traced"
 }
 
 // owner is what to change to change the pod: a ReplicaSet stands for its Deployment.
@@ -162,9 +174,13 @@ func (g *gatherer) workloads(ctx context.Context) ([]snapshot.Proxy, error) {
 		role := snapshot.AtSidecar
 		if !p.meshed() {
 			role = snapshot.NoProxy
-			g.note(fmt.Sprintf("pod %s/%s has no sidecar: what it sends goes straight out and is not traced", p.Metadata.Namespace, p.Metadata.Name))
+			g.note(fmt.Sprintf("pod %s/%s has no sidecar: %s", p.Metadata.Namespace, p.Metadata.Name, p.unled()))
 		}
-		return []snapshot.Proxy{p.proxy(role)}, nil
+		proxy := p.proxy(role)
+		if role == snapshot.NoProxy {
+			proxy.Unled = p.unled()
+		}
+		return []snapshot.Proxy{proxy}, nil
 	}
 	routes := g.clients()
 	byNamespace, total, err := g.firstOfEach(ctx, routes)

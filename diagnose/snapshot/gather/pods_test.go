@@ -76,6 +76,31 @@ func TestFromWithoutSidecar(t *testing.T) {
 	}
 }
 
+// TestUnled: of a workload without a sidecar it is told what becomes of what it sends.
+func TestUnled(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ meta, spec, want string }{
+		"nothing leads it":   {"", "", "what it sends goes straight out and is not traced"},
+		"its node's network": {"", "hostNetwork: true, ", "it uses its node's network, where Istio leads nothing; what it sends goes straight out and is not traced"},
+		"ambient":            {`, annotations: {ambient.istio.io/redirection: enabled}`, "", "it is of the ambient mesh, and what ztunnel and waypoints make of what it sends is not traced"},
+		"not yet ambient":    {`, annotations: {ambient.istio.io/redirection: pending}`, "", "what it sends goes straight out and is not traced"},
+	} {
+		c := working(t)
+		c.lists["pods"] += `
+- metadata: {namespace: nomesh, name: plain` + tt.meta + `}
+  spec: {` + tt.spec + `containers: [{name: plain}]}
+  status: {conditions: [{type: Ready, status: "True"}]}`
+		s := gathered(t, c, Options{From: "nomesh/plain"})
+		i := slices.IndexFunc(s.Proxies, func(p snapshot.Proxy) bool { return p.Role == snapshot.NoProxy })
+		if i < 0 || s.Proxies[i].Unled != tt.want || !slices.Contains(s.Notes, "pod nomesh/plain has no sidecar: "+tt.want) {
+			t.Errorf("%s: %+v, notes %q", name, s.Proxies, s.Notes)
+		}
+	}
+	if s := gathered(t, working(t), Options{From: "b/sleep"}); s.Proxies[1].Unled != "" {
+		t.Errorf("a workload with a sidecar: %q", s.Proxies[1].Unled)
+	}
+}
+
 // TestSampling: bounds hold, are told, and the namespaces that matter come first.
 func TestSampling(t *testing.T) {
 	t.Parallel()
