@@ -105,6 +105,7 @@ type written struct {
 	done    bool                       // the API server said yes
 	refused bool                       // the API server said no, so nothing was written
 	leaving bool                       // the object was deleted and has to be seen to be gone
+	remade  bool                       // rolling back has asked to make it anew
 }
 
 // carryOut does changes that do not stand on each other. The error is that of the first one, in the plan's order, that failed.

@@ -159,6 +159,8 @@ func (x *execution) undoDelete(ctx context.Context, w *written, now *unstructure
 	c := w.change
 	if now != nil {
 		switch {
+		case w.remade && now.GetUID() != c.Before.GetUID() && now.GetDeletionTimestamp() == nil && len(fieldManagers(now)) == 0:
+			return nil // by us: the answer was lost on the way
 		case now.GetUID() != c.Before.GetUID():
 			return fmt.Errorf("%w: somebody else made another %s meanwhile", errKeep, c.Ref)
 		case now.GetDeletionTimestamp() == nil:
@@ -168,6 +170,7 @@ func (x *execution) undoDelete(ctx context.Context, w *written, now *unstructure
 			return err
 		}
 	}
+	w.remade = true
 	_, err := x.plan.client.Apply(ctx, x.plan.api.resource(c.Ref.Kind), anew(c.Before), kube.ApplyOptions{Force: true})
 	return err
 }

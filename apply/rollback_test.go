@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -267,5 +268,32 @@ func TestErrorsInOneLine(t *testing.T) {
 	}
 	if got := names(refs[:2]); got != "Gateway default/a, Gateway default/b" {
 		t.Error(got)
+	}
+}
+
+// TestRestoredAlthoughTheAnswerWasLost: what is made anew, without an answer, is found by the next look and known for our own.
+func TestRestoredAlthoughTheAnswerWasLost(t *testing.T) {
+	t.Parallel()
+	for _, lost := range []fault{cutAfter, cutBefore} {
+		w := newWorld(t)
+		p := scenarios["remove"](t, w)
+		before := w.snapshot()
+		var deletes, applies atomic.Int32
+		w.arm(func(_ int, r *http.Request) fault {
+			switch {
+			case r.Method == http.MethodDelete && deletes.Add(1) == 4:
+				return denied
+			case r.Method == http.MethodPatch && applies.Add(1)%2 == 1:
+				return lost
+			}
+			return none
+		})
+		outcome, err := p.Execute(t.Context(), func(Change) {})
+		if outcome.State != AsBefore || !errors.Is(err, kube.ErrForbidden) {
+			t.Fatalf("%s: %+v, %v", lost, outcome, err)
+		}
+		if diff := cmp.Diff(before, w.snapshot()); diff != "" || applies.Load() < 3 {
+			t.Errorf("%s, %d writes to take it back: %s", lost, applies.Load(), diff)
+		}
 	}
 }
