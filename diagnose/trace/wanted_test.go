@@ -202,6 +202,10 @@ func TestGatewayOf(t *testing.T) {
 		"in one object, by tls":            {strings.Replace(object("in", "h.example.com", "mesh, g", "tls", "", own), "tls: [", "tls: [{match: [{gateways: [g]}], route: [{destination: {host: h.example.com}}]}, ", 1), "edge/own"},
 		"in one object, by tcp":            {strings.Replace(object("in", "h.example.com", "mesh, g", "tls", "", own), "tls: [", "tcp: [{match: [{gateways: [g]}], route: [{destination: {host: h.example.com}}]}], tls: [", 1), "edge/own"},
 		"a name of the cluster's own":      {strings.ReplaceAll(in("h.example.com", own)+out("g", "http", "", "h.example.com"), "h.example.com", "shop.a.svc.cluster.local"), ""},
+		"in one object, by tls, no entry":  {strings.ReplaceAll(strings.Replace(object("in", "h.example.com", "mesh, g", "tls", "", own), "tls: [", "tls: [{match: [{gateways: [g]}], route: [{destination: {host: h.example.com}}]}, ", 1), "h.example", "free.example"), "edge/own"},
+		"in one object, by tcp, no entry":  {strings.ReplaceAll(strings.Replace(object("in", "h.example.com", "mesh, g", "tls", "", own), "tls: [", "tcp: [{match: [{gateways: [g]}], route: [{destination: {host: h.example.com}}]}], tls: [", 1), "h.example", "free.example"), "edge/own"},
+		"two words, as kubectl has them":   {in("h.example.com", "own.edge") + out("g", "http", "", "h.example.com"), ""},
+		"a short name led outside":         {in("shop", own) + "," + object("out", "shop", "g", "http", "", "h.example.com"), ""},
 		"a short name":                     {strings.ReplaceAll(in("h.example.com", own)+out("g", "http", "", "h.example.com"), "h.example.com", "shop"), ""},
 	} {
 		s := &snapshot.Snapshot{Facts: mesh.Facts{Gateways: []mesh.Gateway{{Namespace: "istio-system", Service: "istio-egressgateway"}}}}
