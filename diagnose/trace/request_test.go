@@ -35,6 +35,7 @@ func TestRequest(t *testing.T) {
 		"methods":         {[]snapshot.RouteMatch{{Method: text("", "", "PUT|POST")}}, Request{Method: "POST", Path: "/"}},
 		"a header":        {[]snapshot.RouteMatch{{Headers: map[string]snapshot.StringMatch{"X-Team": {Exact: "shop"}}}}, Request{Method: "GET", Path: "/", Headers: map[string]string{"x-team": "shop"}}},
 		"a header at all": {[]snapshot.RouteMatch{{Headers: map[string]snapshot.StringMatch{"x-team": {}}}}, Request{Method: "GET", Path: "/", Headers: map[string]string{"x-team": "1"}}},
+		"two headers":     {[]snapshot.RouteMatch{{Headers: map[string]snapshot.StringMatch{"x-team": {Exact: "shop"}, "x-user": {}}}}, Request{Method: "GET", Path: "/", Headers: map[string]string{"x-team": "shop", "x-user": "1"}}},
 		"a query":         {[]snapshot.RouteMatch{{Query: map[string]snapshot.StringMatch{"a": {}}}}, Request{Method: "GET", Path: "/", Unsampled: "routes ask for parameters of the query"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -59,7 +59,7 @@ func (w *Walker) Walk(p egress.Path) Path {
 		}
 		leg := w.sidecar(&out, proxy)
 		for _, next := range w.gateways(&out, &leg) {
-			key := next.Ask.key() + "@" + podOf(next)
+			key := next.Ask.key() // its address is the pod's
 			i, known := seen[key]
 			if !known {
 				i = len(onward)
@@ -96,7 +96,7 @@ func (w *Walker) bystanders(p *Path, onward []Leg) {
 		if l.Stop == nil || l.Stop.Kind != NoCluster || home[l.Proxy.Namespace] {
 			continue
 		}
-		if name, ok := ParseCluster(l.Stop.Cluster); ok && name.Subset != "" && w.isGateway(p, name.Host) {
+		if name, _ := ParseCluster(l.Stop.Cluster); name.Subset != "" && w.isGateway(p, name.Host) {
 			l.Stop.bystander()
 		}
 	}
@@ -130,13 +130,6 @@ func (w *Walker) nobody() *Stop {
 		return &Stop{Kind: NoWorkload, Step: "workload", Says: "the path is for none of the pods with a sidecar that were looked at"}
 	}
 	return &Stop{Kind: NoWorkload, Step: "workload", Says: "there is no running pod with a sidecar to look at"}
-}
-
-func podOf(l Leg) string {
-	if l.Proxy == nil {
-		return ""
-	}
-	return l.Proxy.Name()
 }
 
 // key is the same for two connections that a proxy treats the same.
