@@ -37,7 +37,7 @@ func ParseMode(s string) (Mode, error) {
 	}
 	meant := ""
 	if near := Nearest(s, words); near != "" {
-		meant = "; did you mean " + near + "?"
+		meant = " (did you mean " + near + "?)"
 	}
 	return "", Inputf("unknown mode %q%s; modes are %s", s, meant, join(Modes()))
 }
