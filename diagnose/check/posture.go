@@ -126,7 +126,7 @@ func (p *posture) run(g guard) []Finding {
 				Fix: "kubectl egress capture --security --output=egress.json",
 			}}
 		case !st.Known():
-			return []Finding{{State: Unknown, Message: unread(need, st)}}
+			return []Finding{notRead(need, st)}
 		}
 	}
 	if len(p.paths) == 0 {

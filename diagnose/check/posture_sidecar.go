@@ -27,7 +27,7 @@ var unknownHostsPass = Check{
 func (p *posture) unknownHosts() []Finding {
 	for _, u := range p.s.Facts.Unread {
 		if strings.HasPrefix(u.Source, "configmap") && p.s.Facts.Config.OutboundTrafficPolicy == "" {
-			return []Finding{{State: Unknown, Message: u.Source + " could not be read (" + u.Kind + "): " + u.Detail}}
+			return []Finding{{State: Unknown, Message: u.Source + " could not be read (" + u.Kind + "): " + u.Detail, Stays: u.Kind == string(snapshot.Forbidden)}}
 		}
 	}
 	var out []Finding

@@ -113,8 +113,21 @@ func TestUnknownHostsUnread(t *testing.T) {
 			s.Facts.Config.OutboundTrafficPolicy = tt.mode
 			s.Facts.Unread = append(s.Facts.Unread, unreadSource{Source: tt.source, Kind: "forbidden", Detail: "cannot get it"})
 		}), "EGR061")
-		if f.State != tt.want || !strings.Contains(f.Message, tt.message) {
+		if f.State != tt.want || !strings.Contains(f.Message, tt.message) || f.Stays != (tt.want == Unknown) {
 			t.Errorf("%s: %+v", name, f)
+		}
+	}
+}
+
+// TestPostureUnread: what may not be read stays unread however long one waits; what could not be read in time may come.
+func TestPostureUnread(t *testing.T) {
+	t.Parallel()
+	for kind, stays := range map[snapshot.Kind]bool{snapshot.Forbidden: true, snapshot.TimedOut: false} {
+		f := one(t, posed(t, "posture-open", func(s *snapshot.Snapshot) {
+			s.States[snapshot.NetworkPolicies] = snapshot.State{Kind: kind}
+		}), "EGR059")
+		if f.State != Unknown || f.Stays != stays {
+			t.Errorf("%s: %+v", kind, f)
 		}
 	}
 }
