@@ -108,6 +108,7 @@ func TestProbeElsewhere(t *testing.T) {
 		})
 	}
 	step("modes", (*cluster).probesByMode)
+	step("clients beside the gateway", (*cluster).originatesBeside)
 	c.plugin(0, "enable", "-n", probeNamespace, "--name=probe", "--domains="+probeHost, "--mode=passthrough", "--mtls=off", "--gateway="+probeGateway,
 		"--export-to=.", "--timeout=60s")
 	step("ephemeral container", (*cluster).borrows)
@@ -141,6 +142,23 @@ func (c *cluster) probesByMode() {
 		}
 		c.plugin(0, "cleanup", set, "-n", probeNamespace, "--yes")
 	}
+}
+
+// originatesBeside: a gateway that begins TLS does not have the sidecars of its own namespace do so too, around the clients' own TLS.
+func (c *cluster) originatesBeside() {
+	c.t.Helper()
+	const set = "probe-beside"
+	c.plugin(0, "enable", "-n", probeNamespace, "--name="+set, "--domains="+probeHost, "--mode=tls-origination", "--gateway="+probeGateway, "--timeout=60s")
+	if !c.takes(probeNamespace+"/sleep", "http://"+probeHost, "mesh-external/many", 200) {
+		c.t.Error("HTTP goes round the gateway")
+	}
+	if c.takes(probeNamespace+"/sleep", "https://"+probeHost, "mesh-external/many", 200) {
+		c.t.Error("the application's own TLS takes a gateway that would begin it again")
+	}
+	if said := c.check(set, "-n", probeNamespace, "--from-pod="+probeNamespace+"/sleep").codes("fail", "warn", "unknown"); len(said) > 0 {
+		c.t.Errorf("check says %q", said)
+	}
+	c.plugin(0, "cleanup", set, "-n", probeNamespace, "--yes")
 }
 
 // trustOutside gives the credential the certificate by which the servers outside are known.

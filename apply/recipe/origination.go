@@ -2,6 +2,7 @@ package recipe
 
 import (
 	networking "istio.io/api/networking/v1alpha3"
+	typed "istio.io/api/type/v1beta1"
 	clientnetworking "istio.io/client-go/pkg/apis/networking/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -52,7 +53,13 @@ func (d *draft) originatingPort(m egress.Mode) uint32 {
 	return httpPort
 }
 
+// originatingRule is for the gateway alone. Where clients are in the gateway's own namespace, exportTo does not keep it from their
+// sidecars: since 1.15 Istio can be told the pods.
 func (d *draft) originatingRule(h egress.Host, at string, port uint32, exportTo []string) {
+	var pods *typed.WorkloadSelector
+	if d.gateway.Namespace == d.set.Namespace && !d.older(15) {
+		pods = &typed.WorkloadSelector{MatchLabels: d.gateway.Selector}
+	}
 	d.rules = append(d.rules, &clientnetworking.DestinationRule{
 		TypeMeta: d.kind("DestinationRule"), ObjectMeta: d.meta(at, originObject(d.set, h)),
 		Spec: networking.DestinationRule{
@@ -60,7 +67,7 @@ func (d *draft) originatingRule(h egress.Host, at string, port uint32, exportTo 
 			TrafficPolicy: &networking.TrafficPolicy{PortLevelSettings: []*networking.TrafficPolicy_PortTrafficPolicy{{
 				Port: &networking.PortSelector{Number: port}, Tls: d.originatedTLS(string(h)),
 			}}},
-			ExportTo: exportTo,
+			ExportTo: exportTo, WorkloadSelector: pods,
 		},
 	})
 }
