@@ -277,8 +277,11 @@ func conflicts(err error) []FieldConflict {
 	return fields
 }
 
-// innermost drops the URL and method that net/http puts before what went wrong: the operation says that already.
+// innermost drops what net/http puts before what went wrong: URL and method, which the operation says already, and words of its own.
 func innermost(err error) string {
+	if said, ok := errors.AsType[*portError](err); ok {
+		return said.Error()
+	}
 	if sent, ok := errors.AsType[*url.Error](err); ok {
 		return sent.Err.Error()
 	}

@@ -3,8 +3,10 @@ package kube
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -219,6 +221,25 @@ func TestSingular(t *testing.T) {
 	} {
 		if got := singular(plural); got != want {
 			t.Errorf("singular(%q) = %q, want %q", plural, got, want)
+		}
+	}
+}
+
+// TestInnermost: whatever net/http puts around it, what is told is what went wrong.
+func TestInnermost(t *testing.T) {
+	t.Parallel()
+	said := &portError{port: 15000, words: "nothing listens there (connection refused)"}
+	const want = "port 15000 of the pod: nothing listens there (connection refused)"
+	for name, err := range map[string]error{
+		"bare":                     said,
+		"by the request":           &url.Error{Op: "Get", URL: "http://pod/ready", Err: said},
+		"by a connection at rest":  &url.Error{Op: "Get", URL: "http://pod/ready", Err: fmt.Errorf("readLoopPeekFailLocked: %w", said)},
+		"by one that is in use":    &url.Error{Op: "Get", URL: "http://pod/ready", Err: fmt.Errorf("net/http: HTTP/1.x transport connection broken: %w", said)},
+		"nobody's, by the request": &url.Error{Op: "Get", URL: "http://pod/ready", Err: errors.New(want)},
+		"nobody's":                 errors.New(want),
+	} {
+		if got := innermost(err); got != want {
+			t.Errorf("%s: %q", name, got)
 		}
 	}
 }

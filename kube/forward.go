@@ -129,6 +129,15 @@ type forwardConn struct {
 	}
 }
 
+// portError is what the pod's side says of a port.
+type portError struct {
+	port  int
+	words string
+}
+
+// Error is one line.
+func (e *portError) Error() string { return fmt.Sprintf("port %d of the pod: %s", e.port, e.words) }
+
 // Read gives what the pod sends. If the pod's side failed, for example since nothing listens on the port, its words are
 // the error.
 func (c *forwardConn) Read(p []byte) (int, error) {
@@ -152,7 +161,7 @@ func (c *forwardConn) Read(p []byte) (int, error) {
 			words = "nothing listens there (connection refused)" // said by container runtimes in very many words
 		}
 		if words != "" {
-			return n, fmt.Errorf("port %d of the pod: %s", c.forward.port, oneLine(words))
+			return n, &portError{port: c.forward.port, words: oneLine(words)}
 		}
 	case <-patience.C:
 	}
