@@ -2,6 +2,7 @@ package trace
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -181,6 +182,9 @@ func (w *walker) http(leg *Leg, ask Ask, l *admin.Listener, h *admin.HTTP) {
 	}
 }
 
+// weight is that of a share as Envoy can have it, in 32 bits: a file may hold any number, such as those that add up to nothing.
+func weight(share admin.Weighted) int { return min(max(share.Weight, 0), math.MaxUint32) }
+
 // exits finds the clusters, and goes on inside the same Envoy where they lead to an internal listener.
 func (w *walker) exits(leg *Leg, ask Ask, cluster string, weighted []admin.Weighted, from string) {
 	if len(weighted) == 0 {
@@ -188,10 +192,14 @@ func (w *walker) exits(leg *Leg, ask Ask, cluster string, weighted []admin.Weigh
 	}
 	total := 0
 	for _, c := range weighted {
-		total += c.Weight
+		total += weight(c)
+	}
+	if total == 0 {
+		leg.stop(Undecided, "cluster", "%s gives none of its clusters any weight, which no Envoy takes", from)
+		return
 	}
 	for _, share := range weighted {
-		if share.Weight == 0 {
+		if weight(share) == 0 {
 			continue
 		}
 		c, ok := w.index(leg.Proxy).clusters[share.Cluster]
@@ -206,7 +214,7 @@ func (w *walker) exits(leg *Leg, ask Ask, cluster string, weighted []admin.Weigh
 		}
 		leg.step("cluster", c.Name, c.Origin)
 		leg.taken(c.Updated)
-		e := Exit{Cluster: c, Weight: share.Weight * 100 / total, Hosts: w.hosts(leg.Proxy, c.Name), Ask: ask, Lookup: leg.lookup}
+		e := Exit{Cluster: c, Weight: weight(share) * 100 / total, Hosts: w.hosts(leg.Proxy, c.Name), Ask: ask, Lookup: leg.lookup}
 		if c.TLS != nil {
 			e.Ask = ask.wrap(Layer{SNI: c.TLS.SNI, ALPN: c.TLS.ALPN, Mode: c.TLS.Mode})
 			if name := leg.lacks(c.TLS); name != "" {

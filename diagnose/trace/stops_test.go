@@ -169,6 +169,14 @@ func TestHTTPStops(t *testing.T) {
 		"weights of nothing else": {func(p *snapshot.Proxy) {
 			host(p).Routes[0].Weighted = []admin.Weighted{{Cluster: "PassthroughCluster", Weight: 1}, {Cluster: "x"}}
 		}, Bypass},
+		"weights that add up to nothing": {func(p *snapshot.Proxy) {
+			host(p).Routes[0].Weighted = []admin.Weighted{{Cluster: "PassthroughCluster", Weight: 1}, {Cluster: "x", Weight: -1}}
+		}, Bypass},
+		"weights that nobody can add up": {func(p *snapshot.Proxy) {
+			one := admin.Weighted{Cluster: "PassthroughCluster", Weight: 1 << 62}
+			host(p).Routes[0].Weighted = []admin.Weighted{one, one, one, one}
+		}, Bypass},
+		"no weight at all": {func(p *snapshot.Proxy) { host(p).Routes[0].Weighted = []admin.Weighted{{Cluster: "x"}} }, Undecided},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
