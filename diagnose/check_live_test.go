@@ -44,7 +44,7 @@ func (c closed) Exec(context.Context, kube.Pod, []string, io.Writer, io.Writer) 
 func TestCheckForbidden(t *testing.T) {
 	t.Parallel()
 	for _, reason := range []error{kube.ErrForbidden, kube.ErrTimeout, errors.New("odd")} {
-		r, err := Check(t.Context(), closed{fmt.Errorf("the server says: %w", reason)}, Options{ToolVersion: "v1"})
+		r, _, err := Check(t.Context(), closed{fmt.Errorf("the server says: %w", reason)}, Options{ToolVersion: "v1"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -66,7 +66,7 @@ func TestCheckForbidden(t *testing.T) {
 func TestCheckWithoutCluster(t *testing.T) {
 	t.Parallel()
 	for _, reason := range []error{kube.ErrUnreachable, kube.ErrUnauthorized} {
-		if r, err := Check(t.Context(), closed{reason}, Options{}); !errors.Is(err, reason) || r.ExitCode != 0 || len(r.Findings) > 0 {
+		if r, _, err := Check(t.Context(), closed{reason}, Options{}); !errors.Is(err, reason) || r.ExitCode != 0 || len(r.Findings) > 0 {
 			t.Errorf("%v: %v, %+v", reason, err, r)
 		}
 	}
@@ -76,11 +76,11 @@ func TestCheckWithoutCluster(t *testing.T) {
 func TestCheckOfNothing(t *testing.T) {
 	t.Parallel()
 	absent := closed{kube.ErrAbsent}
-	if r, err := Check(t.Context(), absent, Options{}); err != nil || len(r.Paths) > 0 || r.ExitCode != report.Fine {
+	if r, _, err := Check(t.Context(), absent, Options{}); err != nil || len(r.Paths) > 0 || r.ExitCode != report.Fine {
 		t.Errorf("%v, %+v", err, r)
 	}
 	var input *egress.InputError
-	if _, err := Check(t.Context(), absent, Options{Targets: []string{"edition.cnn.com"}}); !errors.As(err, &input) {
+	if _, _, err := Check(t.Context(), absent, Options{Targets: []string{"edition.cnn.com"}}); !errors.As(err, &input) {
 		t.Errorf("%v", err)
 	}
 }
@@ -97,7 +97,7 @@ func TestCheckProbes(t *testing.T) {
 		saw = paths
 		return []check.Finding{found}, nil
 	}}
-	r, err := Check(t.Context(), closed{kube.ErrAbsent}, o)
+	r, _, err := Check(t.Context(), closed{kube.ErrAbsent}, o)
 	if err != nil || r.ExitCode != report.Failed || saw == nil {
 		t.Errorf("%v, exit code %d, paths %v", err, r.ExitCode, saw)
 	}
@@ -106,7 +106,7 @@ func TestCheckProbes(t *testing.T) {
 	}
 	stopped := errors.New("interrupt")
 	o.Probe = func(context.Context, *snapshot.Snapshot, []trace.Path) ([]check.Finding, error) { return nil, stopped }
-	if r, err := Check(t.Context(), closed{kube.ErrAbsent}, o); !errors.Is(err, stopped) || len(r.Findings) > 0 {
+	if r, _, err := Check(t.Context(), closed{kube.ErrAbsent}, o); !errors.Is(err, stopped) || len(r.Findings) > 0 {
 		t.Errorf("%v, %+v", err, r)
 	}
 	// A target that names nothing is told before anything is sent.
@@ -114,7 +114,7 @@ func TestCheckProbes(t *testing.T) {
 		t.Error("a request was sent")
 		return nil, nil
 	}}
-	if _, err := Check(t.Context(), closed{kube.ErrAbsent}, o); err == nil {
+	if _, _, err := Check(t.Context(), closed{kube.ErrAbsent}, o); err == nil {
 		t.Error("a target that names nothing")
 	}
 }

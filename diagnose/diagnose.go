@@ -37,13 +37,13 @@ type Options struct {
 	probed []check.Finding
 }
 
-// Check diagnoses a cluster. It only reads. An error means that there is no report: the cluster cannot be reached, or a target
-// names nothing (*egress.InputError).
-func Check(ctx context.Context, c gather.Client, o Options) (report.Report, error) {
+// Check diagnoses a cluster, and gives what it was judged by as well. It only reads. An error means that there is no report: the cluster
+// cannot be reached, or a target names nothing (*egress.InputError).
+func Check(ctx context.Context, c gather.Client, o Options) (report.Report, *snapshot.Snapshot, error) {
 	start := time.Now()
 	s, err := gather.Gather(ctx, c, o.Gather)
 	if err != nil {
-		return report.Report{}, err
+		return report.Report{}, nil, err
 	}
 	if o.Probe != nil {
 		paths, err := Follow(s, o)
@@ -51,12 +51,12 @@ func Check(ctx context.Context, c gather.Client, o Options) (report.Report, erro
 			o.probed, err = o.Probe(ctx, s, paths)
 		}
 		if err != nil {
-			return report.Report{}, err
+			return report.Report{}, nil, err
 		}
 	}
 	r, err := Judge(s, o)
 	r.Took = time.Since(start)
-	return r, err
+	return r, s, err
 }
 
 // Judge diagnoses what was gathered, from a cluster or a file.

@@ -160,22 +160,15 @@ func (c *checkCommand) run(ctx context.Context) error {
 	defer client.Close()
 	options.Gather = c.gather.options(client)
 	options.Probe = c.probes(client)
-	if c.wait {
-		return c.until(ctx, func(ctx context.Context) (report.Report, *snapshot.Snapshot, error) {
-			defer c.tool.status("following the paths")()
-			start := time.Now()
-			s, err := gather.Gather(ctx, client, options.Gather)
-			if err != nil {
-				return report.Report{}, nil, err
-			}
-			r, err := diagnose.Judge(s, options)
-			r.Took = time.Since(start)
-			return r, s, err
-		})
+	look := func(ctx context.Context) (report.Report, *snapshot.Snapshot, error) {
+		done := c.tool.status("following the paths")
+		defer done()
+		return diagnose.Check(ctx, client, options)
 	}
-	done := c.tool.status("following the paths")
-	r, err := diagnose.Check(ctx, client, options)
-	done()
+	if c.wait {
+		return c.until(ctx, look)
+	}
+	r, _, err := look(ctx)
 	if err != nil {
 		return err
 	}

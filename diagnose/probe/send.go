@@ -77,7 +77,7 @@ const (
 // anyPort chooses the first of somePorts.
 func anyPort() int {
 	var b [1]byte
-	_, _ = rand.Read(b[:]) // never fails
+	_, _ = rand.Read(b[:]) // it fails never: without randomness it ends the program
 	return firstPort + somePorts*int(b[0])
 }
 
